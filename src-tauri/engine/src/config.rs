@@ -1,0 +1,388 @@
+//! `config.toml`: what the person set. Meant to be edited by hand.
+//!
+//! Our own changes go through [`edit`], which keeps comments and order, checks the result as a whole
+//! before it is written, and writes it atomically.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::Deserialize;
+use toml_edit::DocumentMut;
+use url::Url;
+
+use crate::browser::is_loopback;
+use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
+use crate::provider::NetworkSettings;
+
+/// Everything the person set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The proxy.
+    pub proxy: ProxyConfig,
+    /// How the network is reached.
+    pub network: NetworkConfig,
+    /// Authorization servers, and our registrations there.
+    pub providers: BTreeMap<ProviderName, ProviderConfig>,
+    /// Identities.
+    pub accounts: BTreeMap<AccountName, AccountConfig>,
+    /// Upstreams.
+    pub services: BTreeMap<ServiceName, ServiceConfig>,
+    /// Registered programs.
+    pub tools: BTreeMap<ToolName, ToolConfig>,
+}
+
+/// `[proxy]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyConfig {
+    /// The port on loopback; 0 takes a free one at each start.
+    pub port: u16,
+    /// How long a request waits for the person, in seconds; 0 turns holding off.
+    pub hold_seconds: u64,
+    /// The same for JSON-RPC requests, whose clients give up at 60.
+    pub hold_seconds_json_rpc: u64,
+    /// How much of a request's body is kept for a replay, in bytes.
+    pub replay_bytes: usize,
+    /// How much is kept of all bodies together, in bytes.
+    pub replay_bytes_in_all: usize,
+    /// How long an upstream may take to begin its answer, in seconds.
+    pub answer_seconds: u64,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self {
+            port: 8401,
+            hold_seconds: 120,
+            hold_seconds_json_rpc: 50,
+            replay_bytes: 1024 * 1024,
+            replay_bytes_in_all: 64 * 1024 * 1024,
+            answer_seconds: 600,
+        }
+    }
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// A corporate HTTP proxy for everything but loopback: `http://proxy.example:3128`.
+    pub proxy: Option<Url>,
+    /// A PEM file of authorities to trust besides the system's.
+    pub extra_ca: Option<std::path::PathBuf>,
+}
+
+impl From<&NetworkConfig> for NetworkSettings {
+    fn from(config: &NetworkConfig) -> Self {
+        Self { proxy: config.proxy.clone(), extra_ca: config.extra_ca.clone() }
+    }
+}
+
+/// `[providers.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// The issuer identifier (RFC 8414).
+    pub issuer: Url,
+    /// Our client id there.
+    pub client_id: String,
+    /// Whether its client secret lies in the vault.
+    #[serde(default)]
+    pub client_secret_in_vault: bool,
+    /// As shown to people: `Linear`.
+    #[serde(default)]
+    pub title: Option<String>,
+}
+
+/// `[accounts.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountConfig {
+    /// Where.
+    pub provider: ProviderName,
+    /// What to ask for.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// What the person calls it besides its identity: `work`.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Whether `signbell token` may print its token.
+    #[serde(default)]
+    pub allow_token: bool,
+}
+
+/// `[services.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceConfig {
+    /// The upstream base URL: `https`, or `http` on this machine.
+    pub url: Url,
+    /// Whose tokens it gets.
+    pub account: AccountName,
+    /// The RFC 8707 resource its tokens are for.
+    #[serde(default)]
+    pub resource: Option<String>,
+    /// Overrides `[proxy]`.
+    #[serde(default)]
+    pub hold_seconds: Option<u64>,
+    /// Whether POST and other unsafe methods are replayed after a 401.
+    #[serde(default = "yes")]
+    pub replay_unsafe: bool,
+    /// What its tools get when the person did not come.
+    #[serde(default)]
+    pub expired: ExpiredAnswer,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[tools.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolConfig {
+    /// SHA-256 of its key, in hexadecimal. The key has 256 random bits, so a plain digest is enough.
+    pub key_sha256: KeyDigest,
+    /// What it may use.
+    #[serde(default)]
+    pub services: Vec<ServiceName>,
+    /// What it gets when the person did not come.
+    #[serde(default)]
+    pub expired: ExpiredAnswer,
+    /// Whether its key is part of its addresses.
+    #[serde(default)]
+    pub key_in_path: bool,
+}
+
+/// The digest of a tool's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl TryFrom<String> for KeyDigest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const WRONG: &str = "key_sha256 must be 64 hexadecimal digits";
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(WRONG);
+        }
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| WRONG)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| WRONG)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl std::fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Why the file can't be used. It is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not TOML, or not of this shape; the text names the line.
+    #[error("{path}: {why}")]
+    Syntax {
+        /// Which file.
+        path: String,
+        /// What and where.
+        why: String,
+    },
+    /// Two parts contradict each other.
+    #[error("{path}: {what}")]
+    Meaning {
+        /// Which file.
+        path: String,
+        /// What.
+        what: String,
+    },
+    /// Somebody else may write it (T10).
+    #[error("{path}: belongs to another user or is writable by others")]
+    Exposed {
+        /// Which file.
+        path: String,
+    },
+}
+
+/// Reads the file; one that is not there is empty.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    parse(path, &read(path)?)
+}
+
+/// Changes the file: `change` edits the document, whose comments survive; nothing is written unless
+/// the whole result is good.
+///
+/// # Errors
+/// [`ConfigError`]; the file is then as it was.
+pub fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<Config, ConfigError> {
+    let text = read(path)?;
+    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| syntax(path, &e.to_string()))?;
+    change(&mut document);
+    let text = document.to_string();
+    let config = parse(path, &text)?;
+    write_atomically(path, text.as_bytes())
+        .map_err(|source| ConfigError::Io { path: path.display().to_string(), source })?;
+    Ok(config)
+}
+
+/// Writes a file so that it is either as before or complete, and readable by its owner alone. A link
+/// stays a link: what it leads to is replaced.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut file = tempfile::Builder::new().prefix(".signbell-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(&target).map_err(|e| e.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let io = |source| ConfigError::Io { path: path.display().to_string(), source };
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(e) => return Err(io(e)),
+        Ok(metadata) => {
+            use std::os::unix::fs::MetadataExt as _;
+            if metadata.uid() != rustix::process::getuid().as_raw() || metadata.mode() & 0o022 != 0 {
+                return Err(ConfigError::Exposed { path: path.display().to_string() });
+            }
+        }
+    }
+    fs::read_to_string(path).map_err(io)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let config: Config = toml_edit::de::from_str(text).map_err(|e| syntax(path, &e.to_string()))?;
+    check(&config).map_err(|what| ConfigError::Meaning { path: path.display().to_string(), what })?;
+    Ok(config)
+}
+
+fn syntax(path: &Path, why: &str) -> ConfigError {
+    ConfigError::Syntax { path: path.display().to_string(), why: why.trim_end().to_owned() }
+}
+
+/// What the types can't say.
+fn check(config: &Config) -> Result<(), String> {
+    for (name, account) in &config.accounts {
+        if !config.providers.contains_key(&account.provider) {
+            return Err(format!("account {name} names the provider {}, which is not there", account.provider));
+        }
+    }
+    for (name, service) in &config.services {
+        if !config.accounts.contains_key(&service.account) {
+            return Err(format!("service {name} names the account {}, which is not there", service.account));
+        }
+        check_upstream(&service.url).map_err(|why| format!("service {name}: {why}"))?;
+    }
+    for (name, tool) in &config.tools {
+        if let Some(missing) = tool.services.iter().find(|s| !config.services.contains_key(*s)) {
+            return Err(format!("tool {name} names the service {missing}, which is not there"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether tokens may go to `url` at all (E6).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_upstream(url: &Url) -> Result<(), String> {
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    if !safe {
+        return Err(format!("{url} is neither https nor on this machine"));
+    }
+    if url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("{} must have a host and no user name", url.host_str().unwrap_or("the address")));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{}{} must end before ? and #", url.origin().ascii_serialization(), url.path()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = r#"
+# by hand
+[providers.linear]
+issuer = "https://linear.test"
+client_id = "x" # ours
+[accounts.work]
+provider = "linear"
+[services.linear]
+url = "https://mcp.linear.test/mcp"
+account = "work"
+[tools.claude]
+key_sha256 = "0000000000000000000000000000000000000000000000000000000000000001"
+services = ["linear"]
+"#;
+
+    fn parsed(text: &str) -> Result<Config, String> {
+        parse(Path::new("c.toml"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(parsed(GOOD).is_ok());
+        assert_eq!(parsed("").unwrap(), Config::default());
+        for (wrong, right, part) in [
+            ("client_id", "klient_id", "line 5"),
+            ("provider = \"linear\"", "provider = \"x\"", "account work names the provider x"),
+            ("account = \"work\"", "account = \"x\"", "service linear names the account x"),
+            ("https://mcp", "http://mcp", "neither https nor on this machine"),
+            ("/mcp\"", "/mcp?x=1\"", "must end before ?"),
+            ("[\"linear\"]", "[\"x\"]", "tool claude names the service x"),
+            ("0001\"", "000\"", "64 hexadecimal"),
+            ("[accounts.work]", "[accounts.Work]", "name"),
+        ] {
+            let error = parsed(&GOOD.replace(wrong, right)).unwrap_err();
+            assert!(error.contains(part), "{right}: {error}");
+            assert!(error.starts_with("c.toml: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn edits_keep_comments_and_refuse_nonsense() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, GOOD).unwrap();
+        edit(&path, |d| d["accounts"]["work"]["label"] = toml_edit::value("Work")).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("# by hand") && text.contains("# ours") && text.contains("label = \"Work\""));
+        edit(&path, |d| d["accounts"]["work"]["provider"] = toml_edit::value("gone")).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn t10_a_file_that_others_may_write() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, GOOD).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(load(&path), Err(ConfigError::Exposed { .. })));
+    }
+}

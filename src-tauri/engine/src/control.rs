@@ -1,0 +1,323 @@
+//! The control socket: how the tray, the window and the command line talk to the engine.
+//!
+//! A Unix socket that only the same user can open. One connection carries one [`Request`], a JSON
+//! object on one line, and then any number of [`Reply`] lines, the last of which ends it
+//! ([`Reply::is_last`]). While it signs in, the client may send further lines: a redirect pasted by
+//! hand. A client that closes the connection of a [`Request::SignIn`] leaves the sign-in running (the
+//! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
+
+pub mod client;
+pub(crate) mod server;
+
+use serde::{Deserialize, Serialize, Serializer};
+use url::Url;
+
+use crate::activity::Record;
+use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
+use crate::secret::Secret;
+use crate::view::{AppView, StateName};
+
+/// What a client asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// One [`Reply::View`].
+    Status,
+    /// A [`Reply::View`] now and at each change, and each [`Reply::Notice`], until the client leaves.
+    Watch,
+    /// Adds a service, and its account and provider if there is none yet: [`Reply::Added`].
+    Add(AddService),
+    /// The same in memory only; removed when the client closes this connection.
+    AddEphemeral(AddService),
+    /// Signs in every grant of the account that needs it (all with `force`):
+    /// [`Reply::AuthorizeUrl`] for each page, then [`Reply::SignedIn`].
+    SignIn {
+        /// Which account.
+        account: AccountName,
+        /// Also where the session is good.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Renews now: [`Reply::SignedIn`] with the new expiry.
+    Refresh {
+        /// Which account.
+        account: AccountName,
+    },
+    /// Revokes where the provider offers it, and wipes the tokens.
+    SignOut {
+        /// Which account.
+        account: AccountName,
+        /// Also forgets the account and its services.
+        #[serde(default)]
+        forget: bool,
+    },
+    /// Changes an account's settings.
+    AccountSet {
+        /// Which account.
+        account: AccountName,
+        /// Whether `signbell token` may print its token.
+        allow_token: Option<bool>,
+        /// What a person calls it besides its identity: `work`.
+        label: Option<String>,
+    },
+    /// Changes a service's settings.
+    ServiceSet {
+        /// Which service.
+        service: ServiceName,
+        /// How long a request waits for the person, in seconds; 0 turns holding off.
+        hold_seconds: Option<u64>,
+        /// Whether an unsafe method is replayed after a 401.
+        replay_unsafe: Option<bool>,
+        /// Its tools' answer when the person did not come, unless the tool says otherwise.
+        expired: Option<ExpiredAnswer>,
+    },
+    /// Removes a service; its account stays.
+    ServiceRemove {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// Registers a tool or widens one: [`Reply::ToolKey`]; the key only where the tool is new.
+    ToolAdd(AddTool),
+    /// Gives a tool a new key: [`Reply::ToolKey`].
+    ToolRotate {
+        /// Which tool.
+        tool: ToolName,
+    },
+    /// Removes a tool; its key stops working at once.
+    ToolRemove {
+        /// Which tool.
+        tool: ToolName,
+    },
+    /// An access token that lives at least so long: [`Reply::Token`], if the person allowed it.
+    Token {
+        /// Which account.
+        account: AccountName,
+        /// In seconds.
+        min_valid_seconds: u64,
+    },
+    /// The newest records, oldest first: [`Reply::Activity`] each; with `follow`, those to come too.
+    Activity {
+        /// How many at most.
+        limit: usize,
+        /// Whether to go on.
+        follow: bool,
+    },
+    /// Pauses the proxy, or resumes it.
+    Pause {
+        /// Tools get 503 while true.
+        paused: bool,
+    },
+    /// The person says "not now": waiting requests are answered, the bell is quiet until the next
+    /// reminder.
+    Later {
+        /// Which account.
+        account: AccountName,
+    },
+    /// Asks the desktop shell to show its window: [`Notice::OpenWindow`] to each watcher.
+    OpenWindow,
+    /// Ends the program that owns the engine.
+    Quit,
+}
+
+/// A service to add.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddService {
+    /// The upstream base URL.
+    pub url: Url,
+    /// Its name; made from the host where absent.
+    pub name: Option<ServiceName>,
+    /// Whose tokens it gets; one is made where it does not exist.
+    pub account: Option<AccountName>,
+    /// The authorization server. Needed where the account is new.
+    pub issuer: Option<Url>,
+    /// What to call the provider.
+    pub provider: Option<ProviderName>,
+    /// Our client registration there. Needed where the provider is new.
+    pub client_id: Option<String>,
+    /// Goes into the vault.
+    #[serde(serialize_with = "expose")]
+    pub client_secret: Option<Secret>,
+    /// What to ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The RFC 8707 resource indicator of the service, if its tokens are for one.
+    pub resource: Option<String>,
+    /// A tool that may use it; made if it does not exist.
+    pub tool: Option<ToolName>,
+}
+
+/// A tool to register or to widen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddTool {
+    /// Its name.
+    pub tool: ToolName,
+    /// What it may use.
+    pub services: Vec<ServiceName>,
+    /// What it gets when the person did not come.
+    #[serde(default)]
+    pub expired: ExpiredAnswer,
+    /// For tools that can set nothing but a base URL.
+    #[serde(default)]
+    pub key_in_path: bool,
+}
+
+/// What the engine answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// The snapshot.
+    View(Box<AppView>),
+    /// Something that must be said once.
+    Notice(Notice),
+    /// The page that the person's browser must open. The client opens it: it is where the person is.
+    AuthorizeUrl {
+        /// Which account.
+        account: AccountName,
+        /// At the provider.
+        url: Url,
+    },
+    /// A service was added.
+    Added(Added),
+    /// How the account stands after a sign-in or a renewal.
+    SignedIn(SignedIn),
+    /// A tool, and its key where it is new.
+    ToolKey(ToolKey),
+    /// An access token.
+    Token {
+        /// For `Authorization: Bearer`.
+        #[serde(serialize_with = "expose_one")]
+        token: Secret,
+        /// When it ends, in Unix seconds.
+        expires_at: Option<u64>,
+    },
+    /// One thing that happened.
+    Activity(Record),
+    /// It is done and there is nothing to tell.
+    Done,
+    /// It is not done.
+    Failed(Failure),
+}
+
+impl Reply {
+    /// Whether the engine sends nothing after this, for any request that is not a stream.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::AuthorizeUrl { .. } | Self::Notice(_))
+    }
+}
+
+/// Something to say once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "kebab-case")]
+pub enum Notice {
+    /// The person asked for the window (a second launch, the menu).
+    OpenWindow,
+    /// A sentence for the person.
+    Say {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// A service was added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Added {
+    /// Its name.
+    pub service: ServiceName,
+    /// Whose tokens it gets.
+    pub account: AccountName,
+    /// Where tools reach it.
+    pub url: String,
+    /// The account's state.
+    pub state: StateName,
+    /// The tool, if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolName>,
+    /// Its key, if it is new. Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose", default)]
+    pub key: Option<Secret>,
+}
+
+/// How an account stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Which account.
+    pub account: AccountName,
+    /// Who it is.
+    pub identity: Option<String>,
+    /// Its state.
+    pub state: StateName,
+    /// What its tokens may do.
+    pub scopes: Vec<String>,
+    /// When the access token ends, in Unix seconds.
+    pub expires_at: Option<u64>,
+}
+
+/// A tool with its addresses.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ToolKey {
+    /// Its name.
+    pub tool: ToolName,
+    /// Its key, if it is new. Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose", default)]
+    pub key: Option<Secret>,
+    /// Where it reaches each of its services.
+    pub urls: std::collections::BTreeMap<ServiceName, String>,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind, which decides the command's exit code.
+    pub kind: FailureKind,
+    /// A stable code: `unknown_account`, `bad_config`.
+    pub code: String,
+    /// What happened, to what, and what to do: one or two sentences.
+    pub message: String,
+}
+
+/// The kinds of failure that CLI.md gives exit codes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Exit code 1.
+    Failed,
+    /// Exit code 2.
+    Usage,
+    /// Exit code 3.
+    NotRunning,
+    /// Exit code 10.
+    SignInNeeded,
+    /// Exit code 11: keyring or network.
+    Unavailable,
+    /// Exit code 12: by the provider.
+    Refused,
+    /// Exit code 13.
+    NotAllowed,
+}
+
+impl FailureKind {
+    /// The exit code of the command line's contract.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotRunning => 3,
+            Self::SignInNeeded => 10,
+            Self::Unavailable => 11,
+            Self::Refused => 12,
+            Self::NotAllowed => 13,
+        }
+    }
+}
+
+// The socket is the one place where a secret is meant to leave the process, to the same user.
+fn expose<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
+fn expose_one<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}

@@ -1,0 +1,78 @@
+//! The client side of the control socket.
+
+use std::io;
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::{Failure, FailureKind, Reply, Request};
+use crate::wording;
+
+/// One conversation with a running engine: a request, and its replies as they come.
+pub struct Conversation {
+    replies: BufReader<OwnedReadHalf>,
+    input: OwnedWriteHalf,
+    /// What has come of the next line, so that a caller may stop waiting in the middle of it.
+    line: Vec<u8>,
+}
+
+impl Conversation {
+    /// Sends `request` to the engine whose socket is at `socket`.
+    ///
+    /// # Errors
+    /// [`FailureKind::NotRunning`] where nobody listens there; [`FailureKind::Failed`] for any other
+    /// trouble with the socket.
+    pub async fn open(socket: &Path, request: &Request) -> Result<Self, Failure> {
+        let stream = UnixStream::connect(socket).await.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => wording::not_running(),
+            _ => wording::socket_failed(&e),
+        })?;
+        let (read, input) = stream.into_split();
+        let mut conversation = Self { replies: BufReader::new(read), input, line: Vec::new() };
+        let line = serde_json::to_string(request).map_err(|e| wording::socket_failed(&e.into()))?;
+        conversation.send_line(&line).await?;
+        Ok(conversation)
+    }
+
+    /// Sends a further line: the redirect that a person pasted.
+    ///
+    /// # Errors
+    /// [`FailureKind::Failed`] where the engine is gone.
+    pub async fn send_line(&mut self, line: &str) -> Result<(), Failure> {
+        let line = format!("{line}\n");
+        self.input.write_all(line.as_bytes()).await.map_err(|e| wording::socket_failed(&e))
+    }
+
+    /// The next reply; nothing at the end. A [`Reply::Failed`] comes as the error.
+    ///
+    /// # Errors
+    /// The engine's own [`Failure`], or [`FailureKind::Failed`] where the engine went away.
+    pub async fn next(&mut self) -> Result<Option<Reply>, Failure> {
+        match self.replies.read_until(b'\n', &mut self.line).await {
+            Ok(0) => Ok(None),
+            Ok(_) => match serde_json::from_slice(&std::mem::take(&mut self.line)) {
+                Ok(Reply::Failed(failure)) => Err(failure),
+                Ok(reply) => Ok(Some(reply)),
+                Err(e) => Err(wording::socket_failed(&e.into())),
+            },
+            Err(e) => Err(wording::socket_failed(&e)),
+        }
+    }
+}
+
+/// Sends `request` and returns its last reply.
+///
+/// # Errors
+/// As [`Conversation::open`] and [`Conversation::next`]; an engine that ends in the middle is
+/// [`FailureKind::NotRunning`].
+pub async fn call(socket: &Path, request: &Request) -> Result<Reply, Failure> {
+    let mut conversation = Conversation::open(socket, request).await?;
+    while let Some(reply) = conversation.next().await? {
+        if reply.is_last() {
+            return Ok(reply);
+        }
+    }
+    Err(Failure { kind: FailureKind::NotRunning, ..wording::not_running() })
+}

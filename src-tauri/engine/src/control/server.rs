@@ -1,0 +1,214 @@
+//! The engine's side of the control socket.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Failure, Notice, Reply, Request};
+use crate::engine::{Core, Progress};
+use crate::wording;
+
+/// No request is longer.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// Serves every connection of this user.
+pub(crate) async fn serve(listener: UnixListener, core: Arc<Core>, tasks: TaskTracker, stop: CancellationToken) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) if is_same_user(&stream) => {
+                let (core, stop) = (Arc::clone(&core), stop.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        ended = Connection::new(stream).serve(&core) => if let Err(e) = ended {
+                            tracing::debug!("control connection: {e}");
+                        },
+                        () = stop.cancelled() => {}
+                    }
+                });
+            }
+            Ok(_) => tracing::warn!("another user's process at the control socket"),
+            Err(e) => {
+                tracing::warn!("control socket: {e}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The folder keeps others out; this does so where it was opened to them.
+fn is_same_user(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+struct Connection {
+    lines: BufReader<OwnedReadHalf>,
+    replies: OwnedWriteHalf,
+}
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        let (read, replies) = stream.into_split();
+        Self { lines: BufReader::new(read), replies }
+    }
+
+    async fn serve(mut self, core: &Core) -> io::Result<()> {
+        let Some(line) = self.line().await? else { return Ok(()) };
+        match serde_json::from_str(&line) {
+            Ok(request) => self.answer(core, request).await,
+            // serde_json names the position and what it expected, not the text.
+            Err(e) => self.reply(&Reply::Failed(wording::bad_request(&e))).await,
+        }
+    }
+
+    async fn answer(&mut self, core: &Core, request: Request) -> io::Result<()> {
+        let reply = match request {
+            Request::Status => Reply::View(Box::new(core.view_now())),
+            Request::Watch => return self.watch(core).await,
+            Request::Add(add) => finish(core.add(add, false).await, Reply::Added),
+            Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
+            Request::SignIn { account, force } => return self.sign_in(core, &account, force).await,
+            Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
+            Request::SignOut { account, forget } => done(core.sign_out(&account, forget).await),
+            Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),
+            Request::ServiceSet { service, hold_seconds, replay_unsafe, expired } => {
+                done(core.service_set(&service, hold_seconds, replay_unsafe, expired))
+            }
+            Request::ServiceRemove { service } => done(core.service_remove(&service)),
+            Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
+            Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
+            Request::ToolRemove { tool } => done(core.tool_remove(&tool)),
+            Request::Token { account, min_valid_seconds } => {
+                let lease = core.token(&account, Duration::from_secs(min_valid_seconds)).await;
+                finish(lease, |lease| Reply::Token { token: lease.access, expires_at: lease.expires_at })
+            }
+            Request::Activity { limit, follow } => return self.activity(core, limit, follow).await,
+            Request::Pause { paused } => {
+                core.pause(paused);
+                Reply::Done
+            }
+            Request::Later { account } => {
+                core.bell.later(&account);
+                Reply::Done
+            }
+            Request::OpenWindow => {
+                // Nobody watches: there is no shell to open a window.
+                let _ = core.notices.send(Notice::OpenWindow);
+                Reply::Done
+            }
+            Request::Quit => {
+                self.reply(&Reply::Done).await?;
+                core.quit.notify_one();
+                return Ok(());
+            }
+        };
+        self.reply(&reply).await
+    }
+
+    async fn watch(&mut self, core: &Core) -> io::Result<()> {
+        let (mut views, mut notices) = (core.view.subscribe(), core.notices.subscribe());
+        self.reply(&Reply::View(Box::new(core.view_now()))).await?;
+        views.mark_unchanged();
+        loop {
+            let reply = tokio::select! {
+                changed = views.changed() => match changed {
+                    Ok(()) => Reply::View(Box::new(views.borrow_and_update().as_ref().clone())),
+                    Err(_) => return Ok(()),
+                },
+                notice = notices.recv() => match notice {
+                    Ok(notice) => Reply::Notice(notice),
+                    // Too slow for some: the newest view tells what counts.
+                    Err(_) => continue,
+                },
+                left = self.line() => match left? {
+                    Some(_) => continue,
+                    None => return Ok(()),
+                },
+            };
+            self.reply(&reply).await?;
+        }
+    }
+
+    async fn add_ephemeral(&mut self, core: &Core, add: super::AddService) -> io::Result<()> {
+        match core.add(add, true).await {
+            Err(failure) => self.reply(&Reply::Failed(failure)).await,
+            Ok(added) => {
+                let told = self.reply(&Reply::Added(added.clone())).await;
+                while told.is_ok() && self.line().await?.is_some() {}
+                core.remove_ephemeral(&added);
+                told
+            }
+        }
+    }
+
+    async fn sign_in(&mut self, core: &Core, account: &crate::model::AccountName, force: bool) -> io::Result<()> {
+        let (progress, mut told) = mpsc::unbounded_channel();
+        let signing_in = core.sign_in(account, force, move |step| drop(progress.send(step)));
+        tokio::pin!(signing_in);
+        let mut paste: Option<mpsc::Sender<String>> = None;
+        let mut listening = true;
+        loop {
+            tokio::select! {
+                biased;
+                Some(step) = told.recv() => match step {
+                    Progress::Page(url) => self.reply(&Reply::AuthorizeUrl { account: account.clone(), url }).await?,
+                    Progress::Paste(sender) => paste = Some(sender),
+                },
+                outcome = &mut signing_in => return self.reply(&finish(outcome, Reply::SignedIn)).await,
+                line = self.line(), if listening => match (line?, &paste) {
+                    // A full queue means that nobody takes them: the sign-in is over.
+                    (Some(line), Some(paste)) => drop(paste.try_send(line)),
+                    (Some(_), None) => {}
+                    (None, _) => listening = false,
+                },
+            }
+        }
+    }
+
+    async fn activity(&mut self, core: &Core, limit: usize, follow: bool) -> io::Result<()> {
+        let (records, mut live) = core.activity.newest(limit);
+        for record in records {
+            self.reply(&Reply::Activity(record)).await?;
+        }
+        if !follow {
+            return self.reply(&Reply::Done).await;
+        }
+        loop {
+            tokio::select! {
+                record = live.recv() => match record {
+                    Ok(record) => self.reply(&Reply::Activity(record)).await?,
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                },
+                left = self.line() => if left?.is_none() { return Ok(()) },
+            }
+        }
+    }
+
+    /// The next line; nothing once the client is gone.
+    async fn line(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        let read = (&mut self.lines).take(LONGEST_LINE).read_line(&mut line).await?;
+        Ok((read > 0).then_some(line))
+    }
+
+    async fn reply(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut line = serde_json::to_vec(reply)?;
+        line.push(b'\n');
+        self.replies.write_all(&line).await
+    }
+}
+
+fn finish<T>(outcome: Result<T, Failure>, reply: impl FnOnce(T) -> Reply) -> Reply {
+    outcome.map_or_else(Reply::Failed, reply)
+}
+
+fn done(outcome: Result<(), Failure>) -> Reply {
+    finish(outcome, |()| Reply::Done)
+}

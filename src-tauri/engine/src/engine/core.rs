@@ -1,0 +1,321 @@
+//! Everything that runs, in one place: configuration, sessions, the proxy's routes, the snapshot.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, watch};
+
+use super::known::{Known, KnownGrant};
+use super::sign_in::Underway;
+use crate::activity::{Activity, Kind};
+use crate::bell::Bell;
+use crate::browser::is_loopback;
+use crate::clock;
+use crate::config::{self, Config, ConfigError, ServiceConfig};
+use crate::control::Notice;
+use crate::model::{AccountName, GrantId, ProviderName, ServiceName};
+use crate::paths::Paths;
+use crate::provider::{Http, Provider, Registration};
+use crate::proxy::{Limits, Pools, Proxy, Route, Routes, Tool};
+use crate::session::state::{self, State};
+use crate::session::{Event, SessionHandle};
+use crate::usage::Usage;
+use crate::vault::{Vault, VaultError};
+use crate::view::AppView;
+use crate::wording;
+
+/// What an engine consists of.
+pub(crate) struct Core {
+    pub(crate) paths: Paths,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) vault: Vault,
+    /// For accounts that live in memory only.
+    pub(super) memory: Vault,
+    pub(super) http: Http,
+    pub(super) pools: Pools,
+    pub(crate) bell: Bell,
+    pub(crate) activity: Activity,
+    pub(super) usage: Usage,
+    pub(super) known: Known,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) sessions: Mutex<HashMap<GrantId, SessionHandle>>,
+    pub(super) providers: Mutex<HashMap<ProviderName, Provider>>,
+    pub(super) underway: Mutex<HashMap<GrantId, Underway>>,
+    pub(super) vault_trouble: Mutex<Option<VaultError>>,
+    pub(crate) view: watch::Sender<Arc<AppView>>,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(super) changed: Notify,
+    pub(crate) quit: Notify,
+    /// For tasks that outlive the call that starts them.
+    pub(super) this: Weak<Core>,
+}
+
+/// What the person set, and what is there for a while only.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    /// `config.toml`.
+    pub(super) file: Config,
+    /// In memory: the demo.
+    pub(super) ephemeral: Config,
+}
+
+impl Settings {
+    /// Both together.
+    pub(super) fn whole(&self) -> Config {
+        let mut whole = self.file.clone();
+        let more = self.ephemeral.clone();
+        whole.providers.extend(more.providers);
+        whole.accounts.extend(more.accounts);
+        whole.services.extend(more.services);
+        whole.tools.extend(more.tools);
+        whole
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn grant_of(service: &ServiceConfig) -> GrantId {
+    GrantId { account: service.account.clone(), resource: service.resource.clone() }
+}
+
+impl Core {
+    /// The settings in force.
+    pub(super) fn config(&self) -> Config {
+        lock(&self.settings).whole()
+    }
+
+    /// Changes `config.toml` and puts the result in force.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; nothing has changed then.
+    pub(super) fn edit(&self, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<(), ConfigError> {
+        let file = config::edit(&self.paths.config_file(), change)?;
+        lock(&self.settings).file = file;
+        self.apply();
+        Ok(())
+    }
+
+    /// Makes sessions and routes what the settings say. Sessions that go on keep their state.
+    pub(super) fn apply(&self) {
+        let config = self.config();
+        lock(&self.providers).retain(|name, provider| {
+            config.providers.get(name).is_some_and(|c| *provider.registration() == registration(name, c))
+        });
+        let grants: Vec<GrantId> = config.services.values().map(grant_of).collect();
+        lock(&self.sessions).retain(|grant, _| grants.contains(grant));
+        let services: Vec<Route> =
+            config.services.iter().filter_map(|(name, service)| self.route(&config, name, service)).collect();
+        let tools = config.tools.iter().map(|(name, tool)| Tool {
+            name: name.clone(),
+            key: tool.key_sha256,
+            services: tool.services.iter().cloned().collect(),
+            expired: tool.expired,
+            key_in_path: tool.key_in_path,
+        });
+        self.proxy.set_routes(Routes::new(services, tools));
+        self.changed.notify_one();
+    }
+
+    fn route(&self, config: &Config, name: &ServiceName, service: &ServiceConfig) -> Option<Route> {
+        let session = self.session(config, &grant_of(service))?;
+        let hold = |seconds| Duration::from_secs(service.hold_seconds.unwrap_or(seconds));
+        Some(Route {
+            name: name.clone(),
+            base: service.url.clone(),
+            account: service.account.clone(),
+            title: self.titles(config, &service.account).1,
+            pool: self.pools.of(session.grant(), is_loopback(&service.url)),
+            session,
+            limits: Limits {
+                hold: hold(config.proxy.hold_seconds),
+                hold_json_rpc: hold(config.proxy.hold_seconds_json_rpc),
+                answer: Duration::from_secs(config.proxy.answer_seconds),
+            },
+            replay_unsafe: service.replay_unsafe,
+            expired: service.expired,
+        })
+    }
+
+    /// The session of a grant, started if it is new.
+    fn session(&self, config: &Config, grant: &GrantId) -> Option<SessionHandle> {
+        if let Some(session) = lock(&self.sessions).get(grant) {
+            return Some(session.clone());
+        }
+        let provider = self.provider(config, &grant.account)?;
+        let known = self.known.grant(grant);
+        let initial = match &known {
+            Some(KnownGrant { signed_out: true, generation, .. }) => State::SignedOut { generation: *generation },
+            Some(known) => State::Unread { ended: known.ended.map(|reason| (known.generation, reason)) },
+            None => State::Unread { ended: None },
+        };
+        let core = self.this.clone();
+        let listener = Arc::new(move |grant: &GrantId, event: Event| {
+            if let Some(core) = core.upgrade() {
+                core.hear(grant, event);
+            }
+        });
+        let vault = if self.is_ephemeral(&grant.account) { self.memory.clone() } else { self.vault.clone() };
+        let session = SessionHandle::start(grant.clone(), provider, vault, initial, listener);
+        tokio::spawn(follow(self.this.clone(), session.grant().clone(), session.watch()));
+        // What was good when it was last seen is read when it is needed. All else is asked for now:
+        // a crash may have come between the vault's write and ours.
+        if known.is_none_or(|known| known.ended.is_some()) {
+            session.wake();
+        }
+        lock(&self.sessions).insert(grant.clone(), session.clone());
+        Some(session)
+    }
+
+    pub(super) fn provider(&self, config: &Config, account: &AccountName) -> Option<Provider> {
+        let name = &config.accounts.get(account)?.provider;
+        let settings = config.providers.get(name)?;
+        let mut providers = lock(&self.providers);
+        let provider = providers
+            .entry(name.clone())
+            .or_insert_with(|| Provider::new(registration(name, settings), self.http.clone(), self.vault.clone()));
+        Some(provider.clone())
+    }
+
+    pub(super) fn is_ephemeral(&self, account: &AccountName) -> bool {
+        lock(&self.settings).ephemeral.accounts.contains_key(account)
+    }
+
+    /// The sessions of an account, by resource.
+    pub(super) fn sessions_of(&self, account: &AccountName) -> BTreeMap<GrantId, SessionHandle> {
+        let sessions = lock(&self.sessions);
+        sessions.iter().filter(|(grant, _)| grant.account == *account).map(|(g, s)| (g.clone(), s.clone())).collect()
+    }
+
+    /// Every session there is.
+    pub(super) fn all_sessions(&self) -> Vec<SessionHandle> {
+        lock(&self.sessions).values().cloned().collect()
+    }
+
+    /// Pauses the proxy, or resumes it.
+    pub(crate) fn pause(&self, paused: bool) {
+        let before = self.proxy.paused.swap(paused, std::sync::atomic::Ordering::Relaxed);
+        if before != paused {
+            self.activity.record(Kind::Changed, |record| record.text = wording::paused(paused));
+            self.changed.notify_one();
+        }
+    }
+
+    /// A session tells what happened.
+    fn hear(&self, grant: &GrantId, event: Event) {
+        let title = self.titles(&self.config(), &grant.account).1;
+        let (kind, text, took) = match &event {
+            Event::Refreshed(took) => (Kind::Refreshed, wording::refreshed(&title), Some(*took)),
+            Event::RefreshFailed(cause) => (Kind::RefreshFailed, wording::refresh_failed(&title, cause), None),
+            Event::Ended(reason) => (Kind::Ended, wording::ended(&title, *reason), None),
+            Event::Unsaved(why) => (Kind::RefreshFailed, wording::unsaved(&title, why), None),
+        };
+        self.activity.record(kind, |record| {
+            record.account = Some(grant.account.clone());
+            record.text = text;
+            record.took_ms = took.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        });
+        match event {
+            Event::Ended(_) => self.bell.needed(&grant.account),
+            Event::Unsaved(why) => *lock(&self.vault_trouble) = Some(why),
+            Event::Refreshed(_) | Event::RefreshFailed(_) => {}
+        }
+        self.changed.notify_one();
+    }
+
+    /// Builds the snapshot anew after each change; many changes at once are one snapshot.
+    pub(super) async fn keep_view(&self) {
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = self.bell.changed() => {}
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            let view = self.snapshot();
+            self.view.send_if_modified(|current| {
+                let differs = **current != view;
+                if differs {
+                    *current = Arc::new(view);
+                }
+                differs
+            });
+        }
+    }
+}
+
+fn registration(name: &ProviderName, config: &config::ProviderConfig) -> Registration {
+    Registration {
+        name: name.clone(),
+        issuer: config.issuer.clone(),
+        client_id: config.client_id.clone(),
+        confidential: config.client_secret_in_vault,
+    }
+}
+
+/// Keeps what is known of a grant in step with its session, until the session ends.
+async fn follow(core: Weak<Core>, grant: GrantId, mut states: watch::Receiver<State>) {
+    loop {
+        {
+            let Some(core) = core.upgrade() else { return };
+            let state = states.borrow_and_update().clone();
+            core.note(&grant, &state);
+        }
+        if states.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Core {
+    fn note(&self, grant: &GrantId, state: &State) {
+        let generation = state::generation_of(state);
+        match state {
+            State::Active(held) => {
+                let now = clock::now();
+                self.remember(
+                    grant,
+                    KnownGrant {
+                        generation,
+                        ended: None,
+                        signed_out: false,
+                        scopes: held.tokens.scopes.clone().into(),
+                        issued_at: Some(held.tokens.issued.wall_unix(now)),
+                        expires_at: held.tokens.expires_at(now),
+                        refreshable: held.tokens.refresh.is_some(),
+                    },
+                );
+                if !held.unsaved {
+                    *lock(&self.vault_trouble) = None;
+                }
+                self.settle(&grant.account);
+            }
+            State::NeedsSignIn { reason, .. } => {
+                self.remember(grant, KnownGrant { generation, ended: Some(*reason), ..KnownGrant::default() });
+            }
+            State::SignedOut { .. } => {
+                self.remember(grant, KnownGrant { generation, signed_out: true, ..KnownGrant::default() });
+                self.settle(&grant.account);
+            }
+            State::Unavailable { why, .. } => *lock(&self.vault_trouble) = Some(why.clone()),
+            State::Unread { .. } | State::Reading { .. } | State::Refreshing(_) | State::Saving { .. } => {}
+        }
+        self.changed.notify_one();
+    }
+
+    fn remember(&self, grant: &GrantId, known: KnownGrant) {
+        if !self.is_ephemeral(&grant.account) {
+            self.known.set_grant(grant, known);
+        }
+    }
+
+    /// The bell is quiet once no grant of the account needs the person.
+    fn settle(&self, account: &AccountName) {
+        let needed =
+            self.sessions_of(account).values().any(|s| matches!(&*s.watch().borrow(), State::NeedsSignIn { .. }));
+        if !needed {
+            self.bell.settled(account);
+        }
+    }
+}

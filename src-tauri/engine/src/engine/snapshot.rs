@@ -1,0 +1,230 @@
+//! The snapshot: one [`AppView`] of everything.
+
+use std::collections::BTreeMap;
+
+use super::core::{Core, lock};
+use super::known::KnownGrant;
+use crate::clock::{self, Now};
+use crate::config::{AccountConfig, Config};
+use crate::model::{AccountName, GrantId, ServiceName, ToolName};
+use crate::session::state::{Held, State};
+use crate::view::{AccountView, AppView, GrantView, ProxyView, RingView, ServiceView, StateName, ToolView};
+use crate::wording;
+
+/// One grant as it stands.
+struct Standing {
+    view: GrantView,
+    words: String,
+    reason: Option<(&'static str, String)>,
+    issued_at: Option<u64>,
+    refreshable: bool,
+}
+
+impl Core {
+    /// Everything at this moment.
+    pub(super) fn snapshot(&self) -> AppView {
+        let config = self.config();
+        let now = clock::now();
+        let mut accounts: Vec<AccountView> =
+            config.accounts.iter().map(|(name, account)| self.account_view(&config, name, account, now)).collect();
+        accounts.sort_by(|a, b| {
+            let needs = |view: &AccountView| view.state != StateName::NeedsSignIn;
+            needs(a).cmp(&needs(b)).then_with(|| a.account.cmp(&b.account))
+        });
+        AppView {
+            proxy: ProxyView {
+                address: self.address(),
+                running: true,
+                paused: self.proxy.paused.load(std::sync::atomic::Ordering::Relaxed),
+                vault: wording::vault_kind(self.vault.kind()).to_owned(),
+            },
+            accounts,
+            services: config
+                .services
+                .iter()
+                .map(|(name, service)| ServiceView {
+                    service: name.clone(),
+                    url: service.url.to_string(),
+                    address: self.address_of(name),
+                    account: service.account.clone(),
+                    resource: service.resource.clone(),
+                })
+                .collect(),
+            tools: config
+                .tools
+                .iter()
+                .map(|(name, tool)| ToolView {
+                    tool: name.clone(),
+                    services: tool.services.clone(),
+                    last_seen: self.usage.of_tool(name),
+                    expired: tool.expired,
+                    key_in_path: tool.key_in_path,
+                })
+                .collect(),
+            banners: lock(&self.vault_trouble).as_ref().map(wording::vault_banner).into_iter().collect(),
+        }
+    }
+
+    /// The same as the watchers get it.
+    pub(crate) fn view_now(&self) -> AppView {
+        self.snapshot()
+    }
+
+    /// Where tools reach the proxy.
+    pub(crate) fn address(&self) -> String {
+        format!("http://{}", self.proxy.address)
+    }
+
+    /// Where tools reach a service.
+    pub(crate) fn address_of(&self, service: &ServiceName) -> String {
+        format!("{}/{service}", self.address())
+    }
+
+    /// An account's heading, and what it is called in a sentence.
+    pub(super) fn titles(&self, config: &Config, account: &AccountName) -> (String, String) {
+        let settings = config.accounts.get(account);
+        let label = settings.and_then(|a| a.label.as_deref());
+        let provider = provider_title(config, settings);
+        let identity = self.known.identity(account).map(|who| who.display);
+        let title = wording::account_title(identity.as_deref(), &provider, label);
+        (title, wording::account_short_title(&provider, label))
+    }
+
+    fn account_view(&self, config: &Config, name: &AccountName, account: &AccountConfig, now: Now) -> AccountView {
+        let services: Vec<ServiceName> =
+            config.services.iter().filter(|(_, s)| s.account == *name).map(|(n, _)| n.clone()).collect();
+        let mut grants: Vec<Standing> = self
+            .sessions_of(name)
+            .iter()
+            .map(|(grant, session)| self.standing(grant, &session.watch().borrow(), now))
+            .collect();
+        if grants.is_empty() {
+            // No service yet: there is nothing that could be signed in.
+            grants.push(Standing::none());
+        }
+        let (title, short_title) = self.titles(config, name);
+        let bell = self.bell.view(name);
+        let last_used = services.iter().filter_map(|s| self.usage.of_service(s)).max_by_key(|(_, at)| *at);
+        let identity = self.known.identity(name).map(|who| who.display);
+        // The order of `StateName` is from best to worst.
+        let worst = grants.iter().max_by_key(|g| g.view.state);
+        let (state, state_words, reason) = worst
+            .map_or((StateName::SignedOut, String::new(), None), |g| (g.view.state, g.words.clone(), g.reason.clone()));
+        let waiting_words = wording::waiting(&bell.waiting);
+        let (reason, reason_words) = reason.unzip();
+        let ring = bell.ring.map(|id| RingView {
+            id,
+            title: wording::ring_title(&short_title),
+            body: wording::ring_body(reason_words.as_deref(), waiting_words.as_deref()),
+        });
+        AccountView {
+            account: name.clone(),
+            title,
+            short_title,
+            provider: provider_title(config, Some(account)),
+            identity,
+            state,
+            state_words,
+            reason: reason.map(str::to_owned),
+            reason_words,
+            scopes: worst.map(|g| g.view.scopes.clone()).unwrap_or_default(),
+            issued_at: worst.and_then(|g| g.issued_at),
+            expires_at: worst.and_then(|g| g.view.expires_at),
+            refreshable: grants.iter().all(|g| g.refreshable),
+            last_used: last_used.as_ref().map(|(_, at)| *at),
+            last_used_by: last_used.map(|(tool, _)| tool),
+            services,
+            waiting: count(&bell.waiting),
+            waiting_words,
+            signing_in: bell.signing_in,
+            allow_token: account.allow_token,
+            ephemeral: self.is_ephemeral(name),
+            ring,
+            grants: grants.into_iter().map(|g| g.view).collect(),
+        }
+    }
+
+    fn standing(&self, grant: &GrantId, state: &State, now: Now) -> Standing {
+        match state {
+            State::Active(held) | State::Refreshing(held) | State::Saving { old: Some(held), .. } => {
+                Standing::of_tokens(grant, held, matches!(state, State::Refreshing(_) | State::Saving { .. }), now)
+            }
+            State::Saving { old: None, new } => Standing::of_tokens(grant, new, true, now),
+            State::Unread { ended: None } | State::Reading { ended: None } => match self.known.grant(grant) {
+                Some(known) => Standing::of_known(grant, known),
+                None => Standing::needs(grant, crate::session::failure::Reason::NotYet),
+            },
+            State::Unread { ended: Some((_, reason)) } | State::Reading { ended: Some((_, reason)) } => {
+                Standing::needs(grant, *reason)
+            }
+            State::NeedsSignIn { reason, .. } => Standing::needs(grant, *reason),
+            State::SignedOut { .. } => Standing::plain(grant, StateName::SignedOut, wording::STATE_SIGNED_OUT, None),
+            State::Unavailable { why, .. } => {
+                let reason = Some((wording::vault_code(why), wording::vault_banner(why)));
+                Standing::plain(grant, StateName::Unavailable, wording::vault_state(why), reason)
+            }
+        }
+    }
+}
+
+impl Standing {
+    fn none() -> Self {
+        Self {
+            view: GrantView { resource: None, state: StateName::SignedOut, scopes: vec![], expires_at: None },
+            words: wording::STATE_SIGNED_OUT.to_owned(),
+            reason: None,
+            issued_at: None,
+            refreshable: false,
+        }
+    }
+
+    fn plain(grant: &GrantId, state: StateName, words: &str, reason: Option<(&'static str, String)>) -> Self {
+        let mut standing = Self::none();
+        standing.view.resource.clone_from(&grant.resource);
+        standing.view.state = state;
+        standing.words = words.to_owned();
+        standing.reason = reason;
+        standing
+    }
+
+    fn needs(grant: &GrantId, reason: crate::session::failure::Reason) -> Self {
+        let words = Some((reason.code(), wording::reason(reason)));
+        Self::plain(grant, StateName::NeedsSignIn, wording::STATE_NEEDS_YOU, words)
+    }
+
+    fn of_known(grant: &GrantId, known: KnownGrant) -> Self {
+        let mut standing = Self::plain(grant, StateName::Active, wording::STATE_SIGNED_IN, None);
+        standing.view.scopes = known.scopes;
+        standing.view.expires_at = known.expires_at;
+        standing.issued_at = known.issued_at;
+        standing.refreshable = known.refreshable;
+        standing
+    }
+
+    fn of_tokens(grant: &GrantId, held: &Held, renewing: bool, now: Now) -> Self {
+        let expires_at = held.tokens.expires_at(now);
+        let words = match &held.trouble {
+            Some(trouble) => wording::renewing_fails(expires_at, held.tokens.is_dead(now), &trouble.cause),
+            None if renewing => wording::STATE_RENEWING.to_owned(),
+            None => wording::STATE_SIGNED_IN.to_owned(),
+        };
+        let state = if renewing { StateName::Refreshing } else { StateName::Active };
+        let mut standing = Self::plain(grant, state, &words, None);
+        standing.reason = held.trouble.as_ref().map(|t| ("renewing_fails", wording::cause(&t.cause)));
+        standing.view.scopes = held.tokens.scopes.clone().into();
+        standing.view.expires_at = expires_at;
+        standing.issued_at = Some(held.tokens.issued.wall_unix(now));
+        standing.refreshable = held.tokens.refresh.is_some();
+        standing
+    }
+}
+
+fn provider_title(config: &Config, account: Option<&AccountConfig>) -> String {
+    let Some(account) = account else { return String::new() };
+    let title = config.providers.get(&account.provider).and_then(|p| p.title.clone());
+    title.unwrap_or_else(|| wording::capitalised(account.provider.as_str()))
+}
+
+fn count(waiting: &BTreeMap<ToolName, usize>) -> usize {
+    waiting.values().sum()
+}

@@ -1,0 +1,34 @@
+//! Signbell without a screen: sessions, sign-in, the vault, the proxy and the control socket.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`model`] | the words: account, grant, service, tool |
+//! | [`secret`] | text that can't be printed |
+//! | [`view`] | what the tray, the window and `status` see |
+//! | [`control`] | the socket through which they speak to the engine |
+//! | [`activity`] | what happened |
+//! | [`wording`] | every sentence for people |
+//! | [`paths`] | where things are kept |
+//!
+//! Arrows point one way: `proxy, signin -> session -> vault`.
+
+pub mod activity;
+mod bell;
+pub mod browser;
+mod clock;
+mod config;
+pub mod control;
+mod engine;
+pub mod model;
+pub mod paths;
+mod provider;
+mod proxy;
+pub mod secret;
+mod session;
+mod signin;
+mod usage;
+pub mod vault;
+pub mod view;
+pub mod wording;
+
+pub use engine::{Engine, Options, StartError, VaultChoice};

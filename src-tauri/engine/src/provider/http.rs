@@ -1,0 +1,247 @@
+//! Our own HTTP client for providers: no redirects, no ambient proxy, bounded in size and time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use url::Url;
+
+use crate::browser::is_loopback;
+use crate::secret::Secret;
+
+/// More than this no metadata and no token response needs.
+const LARGEST: usize = 1024 * 1024;
+
+/// The whole request, from name look-up to the last byte.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How the network is reached, as the person set it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetworkSettings {
+    /// A corporate HTTP proxy for everything that is not loopback.
+    pub proxy: Option<Url>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub extra_ca: Option<PathBuf>,
+}
+
+/// Why the network settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The file of extra authorities.
+    #[error("extra_ca {path}: {why}")]
+    ExtraCa {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The proxy's address.
+    #[error("proxy {0}: not an http:// address")]
+    Proxy(Url),
+    /// The system's trust store.
+    #[error("trust store: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The client could not be made.
+    #[error("{0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// TLS as every outgoing connection uses it: rustls with the system's trust store, and the person's
+/// extra authorities.
+///
+/// # Errors
+/// [`NetworkError`].
+pub fn tls_config(extra_ca: Option<&Path>) -> Result<rustls::ClientConfig, NetworkError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = extra_ca.map(read_authorities).transpose()?.unwrap_or_default();
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous() // rustls' word for any verifier but its own; this one asks the system's trust store
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, NetworkError> {
+    let bad = |why: String| NetworkError::ExtraCa { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+    let roots = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|e| bad(e.to_string()))?;
+    if roots.is_empty() { Err(bad("holds no certificate".into())) } else { Ok(roots) }
+}
+
+/// Why nothing usable came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Only `https`, and `http` to this machine, is asked.
+    #[error("{0} is neither https nor on this machine")]
+    Insecure(Url),
+    /// Nothing was sent.
+    #[error("no connection to {host}: {why}")]
+    NotSent {
+        /// Whose.
+        host: String,
+        /// What failed.
+        why: String,
+    },
+    /// Sent; no whole answer in time.
+    #[error("no answer from {host}: {why}")]
+    NoAnswer {
+        /// Whose.
+        host: String,
+        /// What failed.
+        why: String,
+    },
+    /// The answer is larger than any that makes sense.
+    #[error("{host} answered more than 1 MiB")]
+    TooLarge {
+        /// Whose.
+        host: String,
+    },
+    /// Another status than 200.
+    #[error("{host} answered {status}")]
+    Status {
+        /// Whose.
+        host: String,
+        /// Which.
+        status: u16,
+    },
+    /// Not JSON.
+    #[error("{host} answered no JSON")]
+    NotJson {
+        /// Whose.
+        host: String,
+    },
+}
+
+/// The client. Cheap to clone.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+impl Http {
+    /// A client with these settings.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls_config(settings.extra_ca.as_deref())?)
+            // A redirect from a well-known or a token endpoint leads secrets elsewhere (D4, D14).
+            .redirect(reqwest::redirect::Policy::none())
+            // A hostile HTTP_PROXY in the environment is ignored (E8); this also removes it.
+            .no_proxy()
+            .timeout(DEADLINE)
+            .connect_timeout(DEADLINE)
+            // An idle connection that the server closed just then would make "sent, no answer" of a
+            // refresh, which costs the session at a strict provider.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("Signbell/", env!("CARGO_PKG_VERSION")));
+        let builder = match &settings.proxy {
+            None => builder,
+            Some(proxy) if proxy.scheme() == "http" => {
+                let direct = reqwest::NoProxy::from_string("127.0.0.0/8,::1,localhost");
+                builder.proxy(reqwest::Proxy::all(proxy.as_str())?.no_proxy(direct))
+            }
+            Some(proxy) => return Err(NetworkError::Proxy(proxy.clone())),
+        };
+        Ok(Self { client: builder.build()? })
+    }
+
+    /// Sends `request` and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never `Status`.
+    pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>, FetchError> {
+        let (parts, body) = request.into_parts();
+        let url: Url = parts.uri.to_string().parse().map_err(|_| FetchError::NotSent {
+            host: parts.uri.host().unwrap_or_default().to_owned(),
+            why: "not an address".into(),
+        })?;
+        if url.scheme() != "https" && !is_loopback(&url) {
+            return Err(FetchError::Insecure(url));
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let sent = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
+        let mut response = sent.map_err(|e| {
+            // The reason without reqwest's own prefix, which would repeat the address with its query.
+            let why = deepest(&e);
+            let host = host.clone();
+            if e.is_connect() || e.is_builder() {
+                FetchError::NotSent { host, why }
+            } else {
+                FetchError::NoAnswer { host, why }
+            }
+        })?;
+        let mut answer = ::http::Response::builder().status(response.status());
+        if let Some(headers) = answer.headers_mut() {
+            headers.clone_from(response.headers());
+        }
+        let mut bytes = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if bytes.len() + chunk.len() > LARGEST => return Err(FetchError::TooLarge { host }),
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(e) => return Err(FetchError::NoAnswer { host, why: deepest(&e) }),
+            }
+        }
+        answer.body(bytes).map_err(|e| FetchError::NoAnswer { host, why: e.to_string() })
+    }
+
+    /// Fetches a JSON document, with a bearer token where one is given.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn get_json(&self, url: &Url, bearer: Option<&Secret>) -> Result<serde_json::Value, FetchError> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let mut request = ::http::Request::get(url.as_str()).header(ACCEPT, "application/json");
+        if let Some(token) = bearer {
+            let mut value = ::http::HeaderValue::try_from(format!("Bearer {}", token.expose()))
+                .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
+            value.set_sensitive(true);
+            request = request.header(::http::header::AUTHORIZATION, value);
+        }
+        let request =
+            request.body(Vec::new()).map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
+        let response = self.send(request).await?;
+        if response.status() != ::http::StatusCode::OK {
+            return Err(FetchError::Status { host, status: response.status().as_u16() });
+        }
+        serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
+    }
+
+    /// Posts a form and tells only how it went.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        basic: Option<(&str, &Secret)>,
+    ) -> Result<u16, FetchError> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = ::http::Request::post(url.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((id, secret)) = basic {
+            request = request.header(::http::header::AUTHORIZATION, super::token::basic(id, secret));
+        }
+        let request = request
+            .body(body.into_bytes())
+            .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
+        Ok(self.send(request).await?.status().as_u16())
+    }
+}
+
+/// The innermost cause of an error: the part that a person can use ("connection refused").
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,448 @@
+//! The token endpoint (RFC 6749 section 3.2): codes and refresh tokens for token sets.
+//!
+//! The oauth2 crate builds the requests. The answers are read by a type of our own: its own fails
+//! the whole answer over an `expires_in` in quotes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::{HeaderValue, StatusCode};
+use base64::Engine as _;
+use oauth2::basic::{
+    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
+
+use super::http::{FetchError, Http};
+use super::{Metadata, Provider};
+use crate::clock::{self, Anchor};
+use crate::model::Scopes;
+use crate::secret::Secret;
+use crate::session::tokens::TokenSet;
+use crate::vault::VaultError;
+
+/// What came back from the token endpoint instead of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(String),
+    /// Sent; no whole answer came.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// An answer: the status, the OAuth `error` code if its body held one, `Retry-After`.
+    #[error("the token endpoint answered {status}{}", error.as_ref().map(|e| format!(" {e}")).unwrap_or_default())]
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// RFC 6749 section 5.2, from a 200 too: some servers say it so.
+        error: Option<String>,
+        /// In whole seconds.
+        retry_after: Option<Duration>,
+    },
+    /// A success without a usable token.
+    #[error("{0}")]
+    Nonsense(String),
+}
+
+/// Tokens as they came, with what only the first answer has.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token set.
+    pub tokens: TokenSet,
+    /// The id_token (OpenID Connect Core section 2), unread.
+    pub id_token: Option<Secret>,
+}
+
+type OAuth = oauth2::Client<
+    BasicErrorResponse,
+    WireTokens,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+impl Provider {
+    /// The oauth2 crate's client for this provider.
+    ///
+    /// # Errors
+    /// Where the client secret can't be read.
+    pub(crate) async fn oauth(&self, metadata: &Metadata) -> Result<OAuth, VaultError> {
+        let mut client = oauth2::Client::new(ClientId::new(self.registration().client_id.clone()))
+            .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
+            .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
+        if let Some(secret) = self.secret().await? {
+            client = client.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
+            if only_post(metadata) {
+                client = client.set_auth_type(AuthType::RequestBody);
+            }
+        }
+        Ok(client)
+    }
+
+    /// Redeems an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5, RFC 8707 section 2.2).
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub(crate) async fn exchange(
+        &self,
+        code: String,
+        verifier: PkceCodeVerifier,
+        redirect: &Url,
+        resource: Option<&str>,
+        asked: &Scopes,
+    ) -> Result<Issued, TokenError> {
+        let (metadata, client) = self.token_client().await?;
+        let client = client.set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
+        let mut request = client.exchange_code(AuthorizationCode::new(code)).set_pkce_verifier(verifier);
+        if let Some(resource) = resource {
+            request = request.add_extra_param("resource", resource.to_owned());
+        }
+        let transcript = Transcript::default();
+        let http = transcript.recording(self.http());
+        let result = request.request_async(&http).await;
+        tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "code exchanged");
+        transcript.read(result, asked, None)
+    }
+
+    /// Redeems a refresh token (RFC 6749 section 6). A missing or empty `refresh_token` in the answer
+    /// means that the old one stays.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn refresh(&self, tokens: &TokenSet, resource: Option<&str>) -> Result<TokenSet, TokenError> {
+        let Some(refresh) = &tokens.refresh else {
+            return Err(TokenError::NotSent("there is no refresh token".into()));
+        };
+        let (metadata, client) = self.token_client().await?;
+        let token = RefreshToken::new(refresh.expose().to_owned());
+        let mut request = client.exchange_refresh_token(&token);
+        if let Some(resource) = resource {
+            request = request.add_extra_param("resource", resource.to_owned());
+        }
+        let transcript = Transcript::default();
+        let http = transcript.recording(self.http());
+        let result = request.request_async(&http).await;
+        tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "refresh token used");
+        transcript.read(result, &tokens.scopes, Some(refresh)).map(|issued| issued.tokens)
+    }
+
+    /// Revokes a token where the provider offers it (RFC 7009). Returns whether it does.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn revoke(&self, tokens: &TokenSet) -> Result<bool, TokenError> {
+        let metadata = self.known_metadata().await?;
+        let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(false) };
+        let (token, hint) = match &tokens.refresh {
+            Some(refresh) => (refresh, "refresh_token"),
+            None => (&tokens.access, "access_token"),
+        };
+        let id = self.registration().client_id.as_str();
+        let secret = self.secret().await.map_err(|e| TokenError::NotSent(e.to_string()))?;
+        let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
+        let basic = match secret {
+            Some(secret) if only_post(metadata) => {
+                form.extend([("client_id", id), ("client_secret", secret.expose())]);
+                None
+            }
+            Some(secret) => Some((id, secret)),
+            None => {
+                form.push(("client_id", id));
+                None
+            }
+        };
+        match self.http().post_form(endpoint, &form, basic).await {
+            Ok(status) if status < 300 => Ok(true),
+            Ok(status) => Err(TokenError::Answer { status, error: None, retry_after: None }),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn token_client(&self) -> Result<(&Arc<Metadata>, OAuth), TokenError> {
+        let metadata = self.known_metadata().await?;
+        let client = self.oauth(metadata).await.map_err(|e| TokenError::NotSent(format!("client secret: {e}")))?;
+        Ok((metadata, client))
+    }
+
+    async fn known_metadata(&self) -> Result<&Arc<Metadata>, TokenError> {
+        // Whatever is wrong with the metadata, the refresh token was not sent.
+        self.metadata().await.map_err(|e| TokenError::NotSent(e.to_string()))
+    }
+
+    fn http(&self) -> &Http {
+        &self.inner.http
+    }
+}
+
+/// RFC 8414 section 2: `client_secret_basic` unless the server says that it takes only the form.
+fn only_post(metadata: &Metadata) -> bool {
+    let methods = &metadata.token_endpoint_auth_methods_supported;
+    methods.iter().any(|m| m == "client_secret_post") && !methods.iter().any(|m| m == "client_secret_basic")
+}
+
+/// RFC 6749 section 2.3.1: id and secret form-encoded, then Basic.
+pub(super) fn basic(id: &str, secret: &Secret) -> HeaderValue {
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(id), encode(secret.expose()));
+    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    // Base64 is always a valid header value.
+    let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+impl From<FetchError> for TokenError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Insecure(_) | FetchError::NotSent { .. } => Self::NotSent(error.to_string()),
+            FetchError::NoAnswer { .. } => Self::NoAnswer(error.to_string()),
+            FetchError::TooLarge { .. } | FetchError::NotJson { .. } => Self::Nonsense(error.to_string()),
+            FetchError::Status { status, .. } => Self::Answer { status, error: None, retry_after: None },
+        }
+    }
+}
+
+/// What the oauth2 crate's errors leave out of an answer: its status, its time, how long to wait.
+#[derive(Clone, Default)]
+struct Transcript {
+    seen: Arc<Mutex<Option<Seen>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    status: u16,
+    anchor_unix: Option<u64>,
+    retry_after: Option<Duration>,
+}
+
+type Pending = std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, FetchError>> + Send>>;
+
+impl Transcript {
+    /// An HTTP function for the oauth2 crate that notes what it sees, and turns an error that came
+    /// as a success (Slack, altinity) into the 400 that RFC 6749 gives it.
+    fn recording(&self, http: &Http) -> impl Fn(oauth2::HttpRequest) -> Pending + Send + Sync + 'static {
+        let (http, seen) = (http.clone(), Arc::clone(&self.seen));
+        move |request| {
+            let (http, seen) = (http.clone(), Arc::clone(&seen));
+            Box::pin(async move {
+                let mut response = http.send(request).await?;
+                let header = |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen {
+                    status: response.status().as_u16(),
+                    anchor_unix: header(::http::header::DATE).and_then(parse_http_date),
+                    retry_after: header(::http::header::RETRY_AFTER)
+                        .and_then(|s| s.trim().parse().ok())
+                        .map(Duration::from_secs),
+                });
+                if response.status() == StatusCode::OK && oauth_error(response.body()).is_some() {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
+                Ok(response)
+            })
+        }
+    }
+
+    fn read(
+        &self,
+        result: Result<WireTokens, RequestTokenError<FetchError, BasicErrorResponse>>,
+        asked: &Scopes,
+        refresh: Option<&Secret>,
+    ) -> Result<Issued, TokenError> {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = |error| {
+            seen.map_or_else(
+                || TokenError::NoAnswer("nothing was received".into()),
+                |s| TokenError::Answer { status: s.status, error, retry_after: s.retry_after },
+            )
+        };
+        match result {
+            Ok(wire) => {
+                let refresh_token = wire.refresh_token.filter(|t| !t.secret().is_empty());
+                Ok(Issued {
+                    tokens: TokenSet {
+                        access: Secret::new(wire.access_token.secret().clone()),
+                        refresh: refresh_token.map(|t| Secret::new(t.secret().clone())).or_else(|| refresh.cloned()),
+                        // RFC 6749 section 5.1: left out means "as asked".
+                        scopes: wire.scope.map_or_else(|| asked.clone(), |s| Scopes::parse(&s)),
+                        issued: Anchor::new(seen.and_then(|s| s.anchor_unix), clock::now()),
+                        lifetime: wire.expires_in,
+                    },
+                    id_token: wire.id_token,
+                })
+            }
+            Err(RequestTokenError::Request(e)) => Err(e.into()),
+            Err(RequestTokenError::ServerResponse(e)) => Err(answer(Some(error_code(e.error())))),
+            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => match seen {
+                Some(s) if s.status >= 300 => Err(answer(None)),
+                _ => Err(TokenError::Nonsense("the answer holds no usable token".into())),
+            },
+        }
+    }
+}
+
+fn error_code(error: &BasicErrorResponseType) -> String {
+    error.to_string()
+}
+
+/// The `error` of a body that is an OAuth error.
+fn oauth_error(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: String,
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|b| b.error).filter(|e| !e.is_empty())
+}
+
+/// RFC 9110 section 5.6.7; only the preferred format, which every current server sends.
+fn parse_http_date(text: &str) -> Option<u64> {
+    httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok().map(|d| d.as_secs())
+}
+
+/// RFC 6749 section 5.1, read leniently where that is harmless.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WireTokens {
+    #[serde(deserialize_with = "token")]
+    access_token: AccessToken,
+    #[serde(deserialize_with = "bearer")]
+    token_type: BasicTokenType,
+    #[serde(default, deserialize_with = "lifetime")]
+    expires_in: Option<Duration>,
+    #[serde(default)]
+    refresh_token: Option<RefreshToken>,
+    #[serde(default)]
+    scope: Option<String>,
+    #[serde(default)]
+    id_token: Option<Secret>,
+}
+
+impl Serialize for WireTokens {
+    /// The oauth2 crate's trait wants it; nothing here ever writes an answer down.
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("token responses are not written"))
+    }
+}
+
+impl oauth2::TokenResponse for WireTokens {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
+        None
+    }
+}
+
+/// A token must go into a header: RFC 6750 section 2.1 gives it visible characters only.
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(serde::de::Error::custom("not a token"));
+    }
+    Ok(AccessToken::new(text))
+}
+
+/// `Bearer` in any case (RFC 6749 section 7.1), or nothing: some servers leave it out.
+fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTokenType, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.eq_ignore_ascii_case("bearer") {
+        Ok(BasicTokenType::Bearer)
+    } else {
+        Err(serde::de::Error::custom("a token type that we do not speak"))
+    }
+}
+
+/// Seconds as a number, a fraction or a text. What is no sensible lifetime counts as not stated.
+fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    const TEN_YEARS: f64 = 315_360_000.0;
+    let seconds = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_f64(),
+        serde_json::Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    Ok(seconds.filter(|s| *s >= 1.0 && *s <= TEN_YEARS).map(Duration::from_secs_f64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn wire(json: &str) -> Result<WireTokens, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn d9_any_expires_in() {
+        for (text, expected) in [
+            ("3600", Some(3600)),
+            ("\"3600\"", Some(3600)),
+            ("3600.5", Some(3600)),
+            ("0", None),
+            ("-5", None),
+            ("1e30", None),
+            ("null", None),
+            ("\"soon\"", None),
+            ("[]", None),
+        ] {
+            let json = format!(r#"{{"access_token":"a","token_type":"bearer","expires_in":{text}}}"#);
+            assert_eq!(wire(&json).unwrap().expires_in.map(|d| d.as_secs()), expected, "{text}");
+        }
+        assert_eq!(wire(r#"{"access_token":"a","token_type":"bearer"}"#).unwrap().expires_in, None);
+    }
+
+    #[test]
+    fn d12_d16_what_is_no_token() {
+        for bad in [
+            r#"{"access_token":"","token_type":"bearer"}"#,
+            r#"{"access_token":"a\r\nb","token_type":"bearer"}"#,
+            r#"{"access_token":7,"token_type":"bearer"}"#,
+            r#"{"access_token":"a","token_type":"mac"}"#,
+            r#"{"token_type":"bearer"}"#,
+            "[]",
+        ] {
+            assert!(wire(bad).is_err(), "{bad}");
+        }
+        assert!(wire(r#"{"access_token":"a","token_type":"BEARER"}"#).is_ok());
+    }
+
+    #[test]
+    fn an_error_in_a_success() {
+        assert_eq!(oauth_error(br#"{"error":"invalid_grant"}"#).as_deref(), Some("invalid_grant"));
+        assert_eq!(oauth_error(br#"{"ok":false,"error":"bad_refresh_token"}"#).as_deref(), Some("bad_refresh_token"));
+        assert_eq!(oauth_error(br#"{"access_token":"a"}"#), None);
+        assert_eq!(oauth_error(b"<html>"), None);
+    }
+
+    #[test]
+    fn basic_credentials_are_encoded_first() {
+        let value = basic("a:b", &Secret::new("p w"));
+        assert_eq!(value.to_str().unwrap(), "Basic YSUzQWI6cCt3");
+        assert!(!format!("{value:?}").contains("Basic"));
+    }
+}

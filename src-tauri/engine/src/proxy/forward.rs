@@ -1,0 +1,180 @@
+//! The way to an upstream: one connection pool a grant, no redirects, no ambient proxy.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+
+use super::replay::{Outgoing, Source};
+use crate::model::GrantId;
+use crate::provider::{NetworkError, NetworkSettings, tls_config};
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Shorter than the usual server's, so that a connection is seldom found closed.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// Of a response that is thrown away, so much is read to keep the connection; then it is closed.
+const LARGEST_DISCARDED: usize = 64 * 1024;
+
+/// Why no answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection; nothing was sent.
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    /// The connection broke before an answer came.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Silent,
+}
+
+/// The pools of all grants. Two accounts never share a connection (E9).
+pub struct Pools {
+    tls: ClientConfig,
+    proxy: Option<Uri>,
+    by_grant: Mutex<HashMap<GrantId, Arc<Pool>>>,
+}
+
+impl Pools {
+    /// No connection yet.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
+        let proxy = match &settings.proxy {
+            None => None,
+            Some(url) => Some(url.as_str().parse().map_err(|_| NetworkError::Proxy(url.clone()))?),
+        };
+        Ok(Self { tls: tls_config(settings.extra_ca.as_deref())?, proxy, by_grant: Mutex::default() })
+    }
+
+    /// The pool of `grant`. `direct`: the upstream is on this machine, past any corporate proxy.
+    #[must_use]
+    pub fn of(&self, grant: &GrantId, direct: bool) -> Arc<Pool> {
+        let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = pools.entry(grant.clone()).or_insert_with(|| {
+            Arc::new(match self.proxy.clone().filter(|_| !direct) {
+                None => Pool::Direct(Box::new(Clients::new(&self.tls, connector()))),
+                Some(proxy) => Pool::Tunnelled(Box::new(Clients::new(&self.tls, Tunnel::new(proxy, connector())))),
+            })
+        });
+        Arc::clone(pool)
+    }
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT_DEADLINE));
+    connector
+}
+
+/// The connections of one grant.
+pub enum Pool {
+    /// Straight to the upstream.
+    Direct(Box<Clients<HttpConnector>>),
+    /// Through the person's corporate proxy.
+    Tunnelled(Box<Clients<Tunnel<HttpConnector>>>),
+}
+
+/// HTTP/2 where the upstream offers it, and HTTP/1.1 alone for what can be switched to another
+/// protocol.
+pub struct Clients<C> {
+    any: Client<HttpsConnector<C>, Outgoing>,
+    http1: Client<HttpsConnector<C>, Outgoing>,
+}
+
+impl<C> Clients<C>
+where
+    C: tower_service::Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: hyper::rt::Read + hyper::rt::Write + hyper_util::client::legacy::connect::Connection + Send + Unpin,
+    C::Future: Send + 'static,
+    C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    HttpsConnector<C>: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
+{
+    fn new(tls: &ClientConfig, connector: C) -> Self {
+        let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let client = |connector| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .build::<_, Outgoing>(connector)
+        };
+        Self {
+            any: client(builder().enable_http2().wrap_connector(connector.clone())),
+            http1: client(builder().wrap_connector(connector)),
+        }
+    }
+
+    async fn send(&self, request: Request<Outgoing>, upgrade: bool) -> Result<Response<Incoming>, UpstreamError> {
+        let client = if upgrade { &self.http1 } else { &self.any };
+        client.request(request).await.map_err(|e| {
+            let why = deepest(&e);
+            if e.is_connect() { UpstreamError::Unreachable(why) } else { UpstreamError::Broken(why) }
+        })
+    }
+}
+
+impl Pool {
+    /// Sends one attempt and waits for the head of its response. `patience` counts from the last byte
+    /// of the body that passed, so a long upload is no silence.
+    pub(super) async fn send(
+        &self,
+        request: Request<Outgoing>,
+        upgrade: bool,
+        body: &Source,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let sending = async {
+            match self {
+                Self::Direct(clients) => clients.send(request, upgrade).await,
+                Self::Tunnelled(clients) => clients.send(request, upgrade).await,
+            }
+        };
+        tokio::pin!(sending);
+        let mut passed = body.passed();
+        loop {
+            if let Ok(outcome) = tokio::time::timeout(patience, &mut sending).await {
+                return outcome;
+            }
+            let now = body.passed();
+            if now == passed {
+                return Err(UpstreamError::Silent);
+            }
+            passed = now;
+        }
+    }
+}
+
+/// Reads what is left of a response that nobody wants, so that its connection can be used again.
+pub(super) fn discard(response: Response<Incoming>) {
+    tokio::spawn(tokio::time::timeout(Duration::from_secs(2), async move {
+        let mut body = response.into_body();
+        let mut left = LARGEST_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) else { return };
+            left = rest;
+        }
+    }));
+}
+
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

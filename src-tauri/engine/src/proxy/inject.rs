@@ -1,0 +1,149 @@
+//! The request as the upstream gets it: exactly one credential, ours.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+
+use super::Exchange;
+use super::replay::{Outgoing, Source};
+use super::respond::Refusal;
+use crate::session::Lease;
+
+/// Builds one attempt's request.
+///
+/// # Errors
+/// [`Refusal`] where the token can't be a header.
+pub(super) fn request(
+    parts: &Parts,
+    upstream: &Uri,
+    lease: &Lease,
+    body: &mut Source,
+    exchange: &Exchange<'_>,
+) -> Result<Request<Outgoing>, Refusal> {
+    let mut request = Request::new(body.next_attempt(&exchange.proxy.budget));
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = upstream.clone();
+    let headers = request.headers_mut();
+    *headers = parts.headers.clone();
+    // Before anything is injected, or `Connection: authorization` would take it out again
+    // (CVE-2025-48865).
+    strip(headers);
+    if upgrade_of(parts).is_some()
+        && let Some(protocol) = parts.headers.get(UPGRADE)
+    {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    headers.insert(AUTHORIZATION, bearer(lease).ok_or(Refusal::UnusableToken)?);
+    Ok(request)
+}
+
+/// Whether the tool asks for another protocol (RFC 9110 section 7.8).
+pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
+    let asked = parts.headers.contains_key(UPGRADE) && lists(&parts.headers, &CONNECTION, "upgrade");
+    // An upgrade to HTTP/2 would take the connection past every check here.
+    let h2c = parts.headers.get(UPGRADE).is_some_and(|p| p.as_bytes().to_ascii_lowercase().starts_with(b"h2c"));
+    (asked && !h2c).then_some(())
+}
+
+/// Removes what is hop-by-hop (RFC 9110 section 7.6.1), the tool's credentials, and everything that
+/// tells of a proxy or pretends to.
+fn strip(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, FORWARDED, HOST, EXPECT] {
+        headers.remove(name);
+    }
+    let pretending: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            // Servers that speak CGI read `X_Forwarded_User` and `X-Forwarded-User` as one.
+            let name = name.as_str().replace('_', "-");
+            name.starts_with("x-forwarded-")
+                || matches!(&*name, "x-signbell-key" | "x-real-ip" | "authorization" | "proxy-authorization")
+        })
+        .cloned()
+        .collect();
+    for name in pretending {
+        headers.remove(name);
+    }
+}
+
+/// Removes the headers that concern one connection only.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let wants_trailers = lists(headers, &TE, "trailers");
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            // The length is the message's own, whatever a `Connection` says.
+            .filter(|name| *name != CONTENT_LENGTH)
+            .collect();
+        for name in listed {
+            headers.remove(name);
+        }
+    }
+    for name in [CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(wanted))
+}
+
+fn bearer(lease: &Lease) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", lease.access.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn e2_e3_e4_e5_what_is_taken_out() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Bearer sbk_x"),
+            ("authorization", "Bearer two"),
+            ("proxy-authorization", "Basic x"),
+            ("x-signbell-key", "sbk_x"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x_forwarded_user", "root"),
+            ("forwarded", "for=x"),
+            ("connection", "authorization, x-hop, keep-alive, content-length"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers"),
+            ("transfer-encoding", "chunked"),
+            ("host", "127.0.0.1:8401"),
+            ("content-length", "3"),
+            ("x-kept", "yes"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        strip(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "te", "x-kept"]);
+        assert_eq!(headers["te"], "trailers");
+    }
+}

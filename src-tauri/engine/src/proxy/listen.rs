@@ -1,0 +1,149 @@
+//! The port on loopback.
+
+mod strict;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::strict::StrictFraming;
+use super::Proxy;
+use super::identify::{Peer, PeerError, PeerLookup};
+use super::respond::Body;
+
+/// A whole head must be here within this time; a connection between two requests may rest as long
+/// as it likes only while nothing of the next head has come.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The listening sockets: `127.0.0.1`, and `[::1]` where the machine has it.
+pub struct Port {
+    v4: TcpListener,
+    v6: Option<TcpListener>,
+}
+
+impl Port {
+    /// Takes the port; 0 takes any free one.
+    ///
+    /// # Errors
+    /// Where `127.0.0.1` can't be bound. A machine without IPv6 is no error; a port that somebody
+    /// else holds on `[::1]` is, for tools that try it first would reach them.
+    pub async fn bind(port: u16) -> io::Result<Self> {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = v4.local_addr()?.port();
+        let v6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(listener) => Some(listener),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(e),
+            Err(e) => {
+                tracing::info!("not listening on [::1]: {e}");
+                None
+            }
+        };
+        Ok(Self { v4, v6 })
+    }
+
+    /// The address on `127.0.0.1`.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.v4.local_addr()
+    }
+
+    /// Serves until `stop`; connections run on `tasks`.
+    pub fn serve(self, proxy: Arc<Proxy>, stop: CancellationToken, tasks: &TaskTracker) {
+        let peers = Arc::new(PeerLookup::new());
+        for listener in [Some(self.v4), self.v6].into_iter().flatten() {
+            let (proxy, stop, peers, tracker) = (Arc::clone(&proxy), stop.clone(), Arc::clone(&peers), tasks.clone());
+            tasks.spawn(async move {
+                loop {
+                    let accepted = tokio::select! {
+                        accepted = listener.accept() => accepted,
+                        () = stop.cancelled() => return,
+                    };
+                    match accepted {
+                        Ok((stream, address)) => {
+                            let connection =
+                                Connection { proxy: Arc::clone(&proxy), peers: Arc::clone(&peers), stop: stop.clone() };
+                            tracker.spawn(connection.serve(stream, address));
+                        }
+                        // No descriptors left: the next may work, and trying at once would only spin.
+                        Err(e) => {
+                            tracing::warn!("accept: {e}");
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+struct Connection {
+    proxy: Arc<Proxy>,
+    peers: Arc<PeerLookup>,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, address: SocketAddr) {
+        let Some(peer) = self.peer(&stream, address) else { return };
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::debug!("nodelay: {e}");
+        }
+        let io = StrictFraming::new(stream);
+        let framing = io.handle();
+        let proxy = self.proxy;
+        let service = service_fn(move |request| {
+            let (proxy, framing) = (Arc::clone(&proxy), framing.clone());
+            async move {
+                let response = match framing.refusal(&request) {
+                    Some(refused) => refused.response().map(|body| Body::Full(Some(body))),
+                    None => proxy.handle(peer, request).await,
+                };
+                framing.answered(response.status());
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            // The upstream's own response goes through as it came.
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(e) = ended {
+            tracing::debug!("connection: {e}");
+        }
+    }
+
+    /// Nothing where the other end is gone already.
+    fn peer(&self, stream: &TcpStream, address: SocketAddr) -> Option<Peer> {
+        let own = stream.local_addr().ok()?;
+        match self.peers.peer_uid(own, address) {
+            Ok(uid) => Some(Peer::of(uid)),
+            Err(PeerError::Gone) => None,
+            Err(e) => {
+                // Whom we can't identify we do not serve.
+                tracing::warn!("peer look-up: {e}");
+                Some(Peer::Foreign)
+            }
+        }
+    }
+}

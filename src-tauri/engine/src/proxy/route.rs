@@ -1,0 +1,178 @@
+//! Which service a request means, and where that is.
+
+mod path;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use http::header::HOST;
+use http::request::Parts;
+use subtle::ConstantTimeEq as _;
+use url::Url;
+
+pub(super) use self::path::is_service_name;
+use self::path::{PathKey, Reserved, Rest, Target as PathTarget};
+use super::Pool;
+use super::respond::Refusal;
+use crate::browser::is_loopback;
+use crate::config::KeyDigest;
+use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use crate::session::SessionHandle;
+
+/// Who may use what.
+#[derive(Default)]
+pub struct Routes {
+    services: HashMap<ServiceName, Route>,
+    tools: HashMap<KeyDigest, Tool>,
+}
+
+/// A service as a request meets it.
+pub struct Route {
+    /// Its name.
+    pub name: ServiceName,
+    /// The upstream base URL.
+    pub base: Url,
+    /// Whose tokens it gets.
+    pub account: AccountName,
+    /// What the account is called in a sentence.
+    pub title: String,
+    /// Its grant's session.
+    pub session: SessionHandle,
+    /// Its grant's connections.
+    pub pool: Arc<Pool>,
+    /// How long things may take.
+    pub limits: Limits,
+    /// Whether unsafe methods are replayed.
+    pub replay_unsafe: bool,
+    /// What its tools get when the person did not come.
+    pub expired: ExpiredAnswer,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A request may wait so long for the person.
+    pub hold: Duration,
+    /// The same for a JSON-RPC request.
+    pub hold_json_rpc: Duration,
+    /// An upstream may take so long to begin its answer.
+    pub answer: Duration,
+}
+
+/// A registered program as a request meets it.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Its name.
+    pub name: ToolName,
+    /// The digest of its key.
+    pub key: KeyDigest,
+    /// What it may use.
+    pub services: BTreeSet<ServiceName>,
+    /// What it gets when the person did not come.
+    pub expired: ExpiredAnswer,
+    /// Whether its key may be in the path.
+    pub key_in_path: bool,
+}
+
+impl Routes {
+    /// Routes of these services and tools.
+    pub fn new(services: impl IntoIterator<Item = Route>, tools: impl IntoIterator<Item = Tool>) -> Self {
+        Self {
+            services: services.into_iter().map(|route| (route.name.clone(), route)).collect(),
+            tools: tools.into_iter().map(|tool| (tool.key, tool)).collect(),
+        }
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<&Route> {
+        self.services.get(name)
+    }
+
+    pub(super) fn tool(&self, digest: &KeyDigest) -> Option<&Tool> {
+        self.tools.get(digest).filter(|tool| bool::from(tool.key.0.ct_eq(&digest.0)))
+    }
+}
+
+impl Route {
+    /// Whether the upstream is this very proxy (E7).
+    pub(super) fn points_at(&self, own: SocketAddr) -> bool {
+        is_loopback(&self.base) && self.base.port_or_known_default() == Some(own.port())
+    }
+}
+
+/// What a request asks for.
+pub(super) struct Target<'a> {
+    key: Option<PathKey<'a>>,
+    service: &'a str,
+    rest: Rest<'a>,
+    /// The service was named by the host: `http://<service>.localhost:8401/rest`.
+    by_host: bool,
+}
+
+/// Reads the service from the host or the path.
+///
+/// # Errors
+/// [`Refusal`]: a reserved name, or a target that could lead elsewhere.
+pub(super) fn target(parts: &Parts) -> Result<Target<'_>, Refusal> {
+    if parts.method == http::Method::CONNECT || parts.uri.authority().is_some() {
+        return Err(Refusal::BadTarget(path::TargetError::NotOriginForm.to_string()));
+    }
+    if parts.method == http::Method::TRACE {
+        return Err(Refusal::Trace);
+    }
+    if let Some(service) = service_of_host(parts) {
+        let whole = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        if let Some(reserved) = Reserved::of(whole.split(['/', '?']).nth(1).unwrap_or_default())
+            && reserved != Reserved::Key
+        {
+            return Err(Refusal::Reserved);
+        }
+        let rest = Rest::parse(whole).map_err(|e| Refusal::BadTarget(e.to_string()))?;
+        return Ok(Target { key: None, service, rest, by_host: true });
+    }
+    match path::of_request(&parts.uri).map_err(|e| Refusal::BadTarget(e.to_string()))? {
+        PathTarget::Reserved(_) => Err(Refusal::Reserved),
+        PathTarget::Service { key, service, rest } => {
+            // An MCP client that looks below the service for an authorization server finds none here.
+            if rest.as_str().trim_start_matches('/').starts_with(".well-known/oauth-") {
+                return Err(Refusal::Reserved);
+            }
+            Ok(Target { key, service, rest, by_host: false })
+        }
+    }
+}
+
+fn service_of_host(parts: &Parts) -> Option<&str> {
+    let host = parts.headers.get(HOST)?.to_str().ok()?;
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.strip_suffix(".localhost")
+}
+
+impl<'a> Target<'a> {
+    /// The key, if it came in the path.
+    pub(super) fn key(&self) -> Option<&'a str> {
+        self.key.map(PathKey::expose)
+    }
+
+    pub(super) fn service(&self) -> &'a str {
+        self.service
+    }
+
+    /// The address at the upstream; always below `base`.
+    pub(super) fn upstream(&self, base: &Url) -> Result<Uri, Refusal> {
+        path::join(base, self.rest).map_err(|e| Refusal::BadTarget(e.to_string()))
+    }
+
+    /// The base's address as the tool used it.
+    pub(super) fn tool_base(&self, parts: &Parts, own: SocketAddr) -> String {
+        let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok());
+        let host = host.map_or_else(|| own.to_string(), str::to_owned);
+        match (self.by_host, self.key) {
+            (true, _) => format!("http://{host}"),
+            (false, None) => format!("http://{host}/{}", self.service),
+            (false, Some(key)) => format!("http://{host}/k/{}/{}", key.expose(), self.service),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A token set: what a provider issued, and when it ends.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Anchor, Now};
+use crate::model::{Generation, Scopes};
+use crate::secret::Secret;
+
+/// Assumed where the provider names no lifetime (RFC 6749 section 5.1 leaves it to "other means").
+const UNSTATED_LIFETIME: Option<Duration> = None;
+
+/// How far past a JWT's `exp` a resource server may still accept it; its own leeway is usual.
+const JWT_LEEWAY_SECONDS: u64 = 60;
+
+/// A token received less than this long ago is never taken for dead, whatever its `exp` says: then
+/// it is the clocks that are wrong, and a refresh would not help.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// What a provider issued in one answer.
+#[derive(Debug, Clone)]
+pub struct TokenSet {
+    /// The access token (RFC 6749 section 1.4).
+    pub access: Secret,
+    /// The refresh token, if there is one.
+    pub refresh: Option<Secret>,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// When it came.
+    pub issued: Anchor,
+    /// How long the access token lives; unknown where the provider does not say.
+    pub lifetime: Option<Duration>,
+}
+
+impl TokenSet {
+    /// Whether the access token is known to be dead: by the lifetime that the provider stated, or as
+    /// a JWT whose `exp` is more than a minute past.
+    #[must_use]
+    pub fn is_dead(&self, now: Now) -> bool {
+        if let Some(left) = self.remaining(now) {
+            return left.is_zero();
+        }
+        let age = self.issued.age(now);
+        age >= FRESH
+            && jwt_expiry(self.access.expose())
+                .is_some_and(|exp| self.issued.provider_unix(now) > exp.saturating_add(JWT_LEEWAY_SECONDS))
+    }
+
+    /// What is left of the stated lifetime; nothing where none was stated.
+    #[must_use]
+    pub fn remaining(&self, now: Now) -> Option<Duration> {
+        let lifetime = self.lifetime.or(UNSTATED_LIFETIME)?;
+        Some(lifetime.saturating_sub(self.issued.age(now)))
+    }
+
+    /// How long before its end a token in use is renewed: a tenth of its life, a minute at most.
+    #[must_use]
+    pub fn lead(&self) -> Duration {
+        self.lifetime.map_or(Duration::ZERO, |life| (life / 10).min(Duration::from_secs(60)))
+    }
+
+    /// When the access token ends, on this machine's wall clock in Unix seconds.
+    #[must_use]
+    pub fn expires_at(&self, now: Now) -> Option<u64> {
+        self.lifetime.map(|life| self.issued.wall_unix(now).saturating_add(life.as_secs()))
+    }
+}
+
+/// A token set as it lies in the vault: JSON, written and read as one item.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    generation: Generation,
+    access_token: String,
+    #[serde(default)]
+    refresh_token: Option<String>,
+    scopes: Scopes,
+    issued: Anchor,
+    #[serde(default)]
+    lifetime_ms: Option<u64>,
+}
+
+const FORMAT: u32 = 1;
+
+/// Why a vault item is no token set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadItem {
+    /// A newer Signbell wrote it; it is left as it is.
+    #[error("written by a newer Signbell (format {0})")]
+    Newer(u32),
+    /// It can't be read.
+    #[error("not a token set: {0}")]
+    Corrupt(String),
+}
+
+/// The vault item for `tokens`.
+#[must_use]
+pub fn to_item(tokens: &TokenSet, generation: Generation) -> Secret {
+    let stored = Stored {
+        format: FORMAT,
+        generation,
+        access_token: tokens.access.expose().to_owned(),
+        refresh_token: tokens.refresh.as_ref().map(|t| t.expose().to_owned()),
+        scopes: tokens.scopes.clone(),
+        issued: tokens.issued.clone(),
+        lifetime_ms: tokens.lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX)),
+    };
+    // Strings and numbers always serialise.
+    Secret::new(serde_json::to_string(&stored).unwrap_or_default())
+}
+
+/// Reads a vault item.
+///
+/// # Errors
+/// [`BadItem`].
+pub fn from_item(item: &Secret) -> Result<(TokenSet, Generation), BadItem> {
+    // serde_json's messages name positions and expected types, never the text.
+    let corrupt = |e: serde_json::Error| BadItem::Corrupt(e.to_string());
+    let value: serde_json::Value = serde_json::from_str(item.expose()).map_err(corrupt)?;
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(format) if format > u64::from(FORMAT) => {
+            return Err(BadItem::Newer(u32::try_from(format).unwrap_or(u32::MAX)));
+        }
+        _ => {}
+    }
+    let stored: Stored = serde_json::from_value(value).map_err(|_| BadItem::Corrupt("fields differ".into()))?;
+    Ok((
+        TokenSet {
+            access: Secret::new(stored.access_token),
+            refresh: stored.refresh_token.map(Secret::new),
+            scopes: stored.scopes,
+            issued: stored.issued,
+            lifetime: stored.lifetime_ms.map(Duration::from_millis),
+        },
+        stored.generation,
+    ))
+}
+
+/// The `exp` of a token that looks like a signed JWT (RFC 7519 section 4.1.4), without checking its
+/// signature: three parts, base64url with or without padding. A fraction is cut off and a quoted
+/// number honoured. Anything else has none.
+#[must_use]
+pub fn jwt_expiry(token: &str) -> Option<u64> {
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    let exp = match claims.get("exp")? {
+        serde_json::Value::Number(number) => number.as_f64()?,
+        serde_json::Value::String(text) => text.parse::<f64>().ok()?,
+        _ => return None,
+    };
+    // Beyond 2^53 a float is no longer exact, and no date of use either.
+    (1.0..9_007_199_254_740_992.0).contains(&exp).then_some(exp as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const NOW: Now = Now { boot_ms: 10_000_000, wall_ms: 2_000_000_000_000 };
+
+    fn tokens(access: &str, lifetime: Option<u64>) -> TokenSet {
+        TokenSet {
+            access: Secret::new(access),
+            refresh: Some(Secret::new("r")),
+            scopes: Scopes::parse("a b"),
+            issued: Anchor::new(Some(1_000_000), NOW),
+            lifetime: lifetime.map(Duration::from_secs),
+        }
+    }
+
+    fn jwt(payload: &str) -> String {
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.sig", encode("{}"), encode(payload))
+    }
+
+    #[test]
+    fn a_stated_lifetime_decides() {
+        let set = tokens("opaque", Some(100));
+        for (after, dead) in [(0, false), (99, false), (100, true), (5000, true)] {
+            assert_eq!(set.is_dead(NOW.plus(Duration::from_secs(after))), dead, "{after}");
+        }
+        assert_eq!(set.lead(), Duration::from_secs(10));
+        assert_eq!(set.expires_at(NOW), Some(2_000_000_100));
+    }
+
+    #[test]
+    fn without_one_a_jwt_s_exp_does() {
+        let set = tokens(&jwt(r#"{"exp":1000100}"#), None);
+        for (after, dead) in [(0, false), (160, false), (161, true)] {
+            assert_eq!(set.is_dead(NOW.plus(Duration::from_secs(after))), dead, "{after}");
+        }
+        let already = tokens(&jwt(r#"{"exp":5}"#), None);
+        assert!(!already.is_dead(NOW), "just received: never dead");
+        assert!(already.is_dead(NOW.plus(FRESH)));
+        assert!(!tokens("opaque", None).is_dead(NOW.plus(Duration::from_secs(1_000_000))));
+    }
+
+    #[test]
+    fn survives_the_vault() {
+        let set = tokens("access", Some(7));
+        let (back, generation) = from_item(&to_item(&set, Generation(3))).unwrap();
+        assert_eq!(generation, Generation(3));
+        assert_eq!(back.access.expose(), "access");
+        assert_eq!(back.issued, set.issued);
+        assert_eq!(back.lifetime, set.lifetime);
+        assert_eq!(from_item(&Secret::new(r#"{"format":9}"#)).unwrap_err(), BadItem::Newer(9));
+        assert!(matches!(from_item(&Secret::new("{")), Err(BadItem::Corrupt(_))));
+    }
+}

@@ -1,0 +1,66 @@
+//! One sign-in under way: its verifier, its `state`, its page at the provider.
+
+use std::io;
+
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use url::Url;
+
+use super::SignIn;
+use super::callback::Check;
+use crate::provider::Metadata;
+use crate::vault::VaultError;
+
+/// Why a sign-in could not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttemptError {
+    /// No port on loopback.
+    #[error("no port on 127.0.0.1: {0}")]
+    Listen(io::ErrorKind),
+    /// The client secret can't be read.
+    #[error("the client secret can't be read: {0}")]
+    Secret(#[from] VaultError),
+}
+
+/// What must come back, and what only we know.
+pub(super) struct Attempt {
+    pub(super) authorize_url: Url,
+    pub(super) verifier: PkceCodeVerifier,
+    pub(super) redirect: Url,
+    pub(super) nonce: String,
+    state: CsrfToken,
+}
+
+/// Makes the authorization request (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636), a `nonce`
+/// (OpenID Connect Core section 3.1.2.1) and the resource (RFC 8707 section 2.1).
+pub(super) async fn begin(what: &SignIn, metadata: &Metadata, redirect: Url) -> Result<Attempt, AttemptError> {
+    let client = what.provider.oauth(metadata).await?.set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let nonce = CsrfToken::new_random().into_secret();
+    let mut request = client
+        .authorize_url(CsrfToken::new_random)
+        .set_pkce_challenge(challenge)
+        .add_scopes(what.scopes.iter().map(|s| Scope::new(s.to_owned())));
+    let has = |wanted: &str| what.scopes.iter().any(|scope| scope == wanted);
+    if has("openid") {
+        request = request.add_extra_param("nonce", nonce.clone());
+    }
+    if has("offline_access") {
+        // OpenID Connect Core section 11: without it the scope is ignored.
+        request = request.add_extra_param("prompt", "consent");
+    }
+    if let Some(resource) = &what.grant.resource {
+        request = request.add_extra_param("resource", resource.clone());
+    }
+    if let Some(expected) = &what.expected {
+        request = request.add_extra_param("login_hint", expected.display.clone());
+    }
+    let (authorize_url, state) = request.url();
+    Ok(Attempt { authorize_url, verifier, redirect, nonce, state })
+}
+
+impl Attempt {
+    /// What the redirect must show.
+    pub(super) fn check(&self, metadata: &Metadata) -> Check {
+        Check::new(self.state.clone(), metadata.issuer.clone(), metadata.authorization_response_iss_parameter_supported)
+    }
+}

@@ -1,0 +1,158 @@
+//! What the window, the tray and `signbell status` see: one snapshot of everything.
+//!
+//! No type here can hold a secret, so nothing that renders a view can leak one. Times are Unix
+//! seconds on this machine's clock. Every sentence was made by [`crate::wording`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+
+/// The whole program at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AppView {
+    /// Where tools reach us.
+    pub proxy: ProxyView,
+    /// Those that need the person first, then by name.
+    pub accounts: Vec<AccountView>,
+    /// By name.
+    pub services: Vec<ServiceView>,
+    /// By name.
+    pub tools: Vec<ToolView>,
+    /// Sentences on what is not as it should be with the program itself (a keyring that is missing,
+    /// a configuration with a mistake), most important first.
+    pub banners: Vec<String>,
+}
+
+/// The state of the proxy's port.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProxyView {
+    /// `http://127.0.0.1:8401`.
+    pub address: String,
+    /// Whether it accepts connections.
+    pub running: bool,
+    /// Whether the person paused it: tools get 503 until it is resumed.
+    pub paused: bool,
+    /// Where tokens are kept.
+    pub vault: String,
+}
+
+/// The sign-in state of an account: its worst grant's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    /// Signed in.
+    Active,
+    /// Signed in, and a renewal is under way.
+    Refreshing,
+    /// The person signed out.
+    SignedOut,
+    /// Its store can't be read now; nothing is known to be lost.
+    Unavailable,
+    /// Only the person can help.
+    NeedsSignIn,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// Its name, which commands take.
+    pub account: AccountName,
+    /// The heading: `ada@example.com · Linear, work`.
+    pub title: String,
+    /// What it is called in a sentence: `Linear (work)`.
+    pub short_title: String,
+    /// The provider as shown to people.
+    pub provider: String,
+    /// Who it is, or nothing where the provider does not tell.
+    pub identity: Option<String>,
+    /// The worst of its grants' states.
+    pub state: StateName,
+    /// The state in words, never better than it is: `Signed in until 14:05; renewing fails: …`.
+    pub state_words: String,
+    /// A stable code of why the person is needed or the account is unavailable.
+    pub reason: Option<String>,
+    /// The same in one sentence.
+    pub reason_words: Option<String>,
+    /// What the tokens may do.
+    pub scopes: Vec<String>,
+    /// When the current access token was issued.
+    pub issued_at: Option<u64>,
+    /// When the current access token ends.
+    pub expires_at: Option<u64>,
+    /// Whether it renews itself without the person.
+    pub refreshable: bool,
+    /// When a tool last used it.
+    pub last_used: Option<u64>,
+    /// `used by claude-code`; the time is `last_used`.
+    pub last_used_by: Option<ToolName>,
+    /// Its services.
+    pub services: Vec<ServiceName>,
+    /// How many requests wait for the person now.
+    pub waiting: usize,
+    /// `2 requests from claude-code are waiting`.
+    pub waiting_words: Option<String>,
+    /// Whether a sign-in is under way in the browser.
+    pub signing_in: bool,
+    /// Whether `signbell token` may print its token.
+    pub allow_token: bool,
+    /// Whether it lives in memory only and is gone with what made it (the demo).
+    pub ephemeral: bool,
+    /// What the bell says while it rings for this account.
+    pub ring: Option<RingView>,
+    /// One for each resource.
+    pub grants: Vec<GrantView>,
+}
+
+/// One grant of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantView {
+    /// The RFC 8707 resource, if its tokens are for one.
+    pub resource: Option<String>,
+    /// Its own state.
+    pub state: StateName,
+    /// What its tokens may do.
+    pub scopes: Vec<String>,
+    /// When its access token ends.
+    pub expires_at: Option<u64>,
+}
+
+/// A notification that should be on the screen now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingView {
+    /// Grows with each ring (the first, each reminder): a new number is a new notification.
+    pub id: u64,
+    /// `Linear (work) needs you`.
+    pub title: String,
+    /// Why, and who waits.
+    pub body: String,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub service: ServiceName,
+    /// The upstream base URL.
+    pub url: String,
+    /// Where tools reach it: `http://127.0.0.1:8401/linear`.
+    pub address: String,
+    /// Whose tokens it gets.
+    pub account: AccountName,
+    /// The RFC 8707 resource, if it has one.
+    pub resource: Option<String>,
+}
+
+/// One registered program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolView {
+    /// Its name.
+    pub tool: ToolName,
+    /// What it may use.
+    pub services: Vec<ServiceName>,
+    /// When it last sent a request.
+    pub last_seen: Option<u64>,
+    /// What it gets when the person is needed and did not come.
+    pub expired: ExpiredAnswer,
+    /// Whether its key is part of its addresses.
+    pub key_in_path: bool,
+}

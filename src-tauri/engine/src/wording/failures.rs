@@ -1,0 +1,335 @@
+//! Why a command was not carried out.
+
+use std::io;
+
+use url::Url;
+
+use super::failure;
+use crate::config::ConfigError;
+use crate::control::{Failure, FailureKind};
+use crate::engine::StartError;
+use crate::model::{AccountName, BadName, ServiceName, ToolName};
+use crate::provider::{FetchError, MetadataError, TokenError};
+use crate::session::state::Unready;
+use crate::signin::{AttemptError, CallbackError, SignInError};
+use crate::vault::VaultError;
+
+/// No engine listens on the control socket.
+#[must_use]
+pub fn not_running() -> Failure {
+    failure(
+        FailureKind::NotRunning,
+        "not_running",
+        "Signbell is not running. Start it with `signbell app`, or with `signbell serve` on a machine without a screen.",
+    )
+}
+
+/// The control socket broke.
+#[must_use]
+pub fn socket_failed(error: &io::Error) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "control_socket",
+        format!("The connection to the running Signbell failed: {error}. `signbell doctor` says more."),
+    )
+}
+
+/// The request can't be read.
+#[must_use]
+pub fn bad_request(error: &serde_json::Error) -> Failure {
+    failure(
+        FailureKind::Usage,
+        "bad_request",
+        format!("The running Signbell does not understand this request ({error}). Is it of the same version?"),
+    )
+}
+
+/// Why the engine did not start.
+#[must_use]
+pub fn start_failure(error: &StartError) -> Failure {
+    match error {
+        StartError::AlreadyRunning => failure(FailureKind::Failed, "already_running", "Signbell is already running."),
+        StartError::PortTaken { address, holder } => {
+            let by = holder.as_deref().map_or_else(|| "another program".to_owned(), str::to_owned);
+            failure(
+                FailureKind::Failed,
+                "port_taken",
+                format!(
+                    "Port {} is taken by {by}. End it, or choose another port with `port` below `[proxy]` in config.toml or with SIGNBELL_PORT.",
+                    address.port()
+                ),
+            )
+        }
+        StartError::Config(what) => failure(
+            FailureKind::Failed,
+            "bad_config",
+            format!("{what}\nMend the file and start Signbell again; nothing was changed."),
+        ),
+        StartError::Environment { name, value, expected } => {
+            failure(FailureKind::Usage, "bad_environment", format!("{name} is {value:?}; it must be {expected}."))
+        }
+        StartError::PassphraseMissing => failure(
+            FailureKind::Unavailable,
+            "passphrase_missing",
+            "The sealed file needs its passphrase. Set SIGNBELL_PASSPHRASE, or start `signbell serve` in a terminal, which asks for it.",
+        ),
+        StartError::Vault(why) => vault_failure(why),
+        StartError::Io { what, source } => {
+            failure(FailureKind::Failed, "start_failed", format!("Signbell could not start: {what}: {source}."))
+        }
+    }
+}
+
+/// The vault can't be read or written.
+#[must_use]
+pub fn vault_failure(why: &VaultError) -> Failure {
+    failure(FailureKind::Unavailable, vault_code(why), vault_banner(why))
+}
+
+/// The stable code of a vault that can't be used.
+#[must_use]
+pub fn vault_code(why: &VaultError) -> &'static str {
+    match why {
+        VaultError::Locked => "keyring_locked",
+        VaultError::Absent => "keyring_absent",
+        VaultError::Denied => "keyring_denied",
+        VaultError::Timeout => "keyring_silent",
+        VaultError::WrongPassphrase => "wrong_passphrase",
+        VaultError::NewerFormat => "newer_format",
+        _ => "vault_failed",
+    }
+}
+
+/// A vault's trouble as a sentence.
+#[must_use]
+pub fn vault_banner(why: &VaultError) -> String {
+    match why {
+        VaultError::Locked => "The keyring is locked. Unlock it, and Signbell goes on by itself.".into(),
+        VaultError::Absent => "No keyring was found. Start one (GNOME Keyring or KWallet), or choose the sealed file with SIGNBELL_VAULT=sealed-file.".into(),
+        VaultError::Denied => "The keyring refused access. Allow Signbell in your keyring's settings.".into(),
+        VaultError::Timeout => "The keyring does not answer. It may wait for you in a window of its own.".into(),
+        VaultError::WrongPassphrase => "The passphrase does not open the sealed file. Nothing was changed; try again.".into(),
+        VaultError::NewerFormat => "The stored tokens were written by a newer Signbell. Update this one; nothing was changed.".into(),
+        VaultError::Corrupt => "What is stored for this account can't be read. Sign in again to replace it.".into(),
+        VaultError::ReadBackDiffers => "The keyring did not keep what was written. Your new sign-in is in memory only until it does.".into(),
+        VaultError::TooLarge { bytes, limit } => format!("The provider's tokens are too large to keep: {bytes} bytes, and {limit} fit."),
+        other => format!("The vault failed: {other}. `signbell doctor` says more."),
+    }
+}
+
+/// No account of this name.
+#[must_use]
+pub fn unknown_account(account: &AccountName) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "unknown_account",
+        format!("There is no account {account}. `signbell account list` shows those there are."),
+    )
+}
+
+/// No service of this name.
+#[must_use]
+pub fn unknown_service(service: &ServiceName) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "unknown_service",
+        format!("There is no service {service}. `signbell service list` shows those there are."),
+    )
+}
+
+/// No tool of this name.
+#[must_use]
+pub fn unknown_tool(tool: &ToolName) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "unknown_tool",
+        format!("There is no tool {tool}. `signbell tool list` shows those there are."),
+    )
+}
+
+/// A name that is no name.
+#[must_use]
+pub fn bad_name(error: &BadName) -> Failure {
+    failure(FailureKind::Usage, "bad_name", format!("{error}. Give one with --name."))
+}
+
+/// The name is in use.
+#[must_use]
+pub fn name_taken(what: &str, name: &str) -> Failure {
+    failure(FailureKind::Usage, "name_taken", format!("There is a {what} named {name} already. Choose another name."))
+}
+
+/// No upstream address.
+#[must_use]
+pub fn bad_address(why: &str) -> Failure {
+    failure(FailureKind::Usage, "bad_address", format!("This can't be a service's address: {why}."))
+}
+
+/// The authorization server must be named.
+#[must_use]
+pub fn issuer_needed(url: &Url) -> Failure {
+    failure(
+        FailureKind::Usage,
+        "issuer_needed",
+        format!(
+            "Who signs you in at {}? Name the authorization server with --issuer and our registration there with --client-id.",
+            url.host_str().unwrap_or("this address")
+        ),
+    )
+}
+
+/// An account without a service has nothing to sign in to.
+#[must_use]
+pub fn account_without_service(account: &AccountName) -> Failure {
+    failure(
+        FailureKind::Usage,
+        "no_service",
+        format!("The account {account} has no service yet. Add one with `signbell add URL --account {account}`."),
+    )
+}
+
+/// The configuration was not changed.
+#[must_use]
+pub fn config_failure(error: &ConfigError) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "bad_config",
+        format!("{error}\nNothing was changed; the last good settings stay in force."),
+    )
+}
+
+/// The authorization server's metadata can't be used.
+#[must_use]
+pub fn discovery_failed(error: &MetadataError) -> Failure {
+    match error {
+        MetadataError::Fetch(FetchError::NotSent { .. } | FetchError::NoAnswer { .. }) => failure(
+            FailureKind::Unavailable,
+            "provider_unreachable",
+            format!("The provider can't be reached: {error}. Check the network and try again."),
+        ),
+        MetadataError::Absent(issuer) => failure(
+            FailureKind::Failed,
+            "no_metadata",
+            format!(
+                "{issuer} does not describe itself as an authorization server. Check the issuer's address, to the letter."
+            ),
+        ),
+        MetadataError::NoPkce(issuer) => failure(
+            FailureKind::Failed,
+            "no_pkce",
+            format!(
+                "{issuer} does not announce PKCE with S256, without which a sign-in can be intercepted. Signbell does not sign in there."
+            ),
+        ),
+        other => failure(
+            FailureKind::Failed,
+            "bad_metadata",
+            format!("The provider's own description can't be trusted: {other}."),
+        ),
+    }
+}
+
+/// A sign-in came to nothing.
+#[must_use]
+pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -> Failure {
+    let stands = "What was there before still stands.";
+    let again = format!("Try again with `signbell sign-in {account}`.");
+    match error {
+        SignInError::Discovery(error) => discovery_failed(error),
+        SignInError::Attempt(AttemptError::Secret(why)) => vault_failure(why),
+        SignInError::Attempt(AttemptError::Listen(why)) => failure(
+            FailureKind::Failed,
+            "no_loopback",
+            format!("Signing in to {title} could not begin: no free port on 127.0.0.1 ({why}). {again}"),
+        ),
+        SignInError::Callback(CallbackError::Refused(code)) if code == "access_denied" => failure(
+            FailureKind::Refused,
+            "access_denied",
+            format!("Signing in to {title} was declined in the browser. {stands} {again}"),
+        ),
+        SignInError::Callback(CallbackError::Refused(code)) => {
+            failure(FailureKind::Refused, code, format!("{title} refused the sign-in ({code}). {stands} {again}"))
+        }
+        SignInError::Callback(CallbackError::OtherIssuer) => failure(
+            FailureKind::Refused,
+            "other_issuer",
+            format!("The answer for {title} came from another server, so it was thrown away. {stands}"),
+        ),
+        SignInError::Deadline => failure(
+            FailureKind::SignInNeeded,
+            "sign_in_deadline",
+            format!("Nobody finished signing in to {title} within 10 minutes. {stands} {again}"),
+        ),
+        SignInError::Exchange(TokenError::NotSent(_) | TokenError::NoAnswer(_)) => failure(
+            FailureKind::Unavailable,
+            "provider_unreachable",
+            format!("You signed in, but {title} could not be reached for the tokens: {error}. {stands} {again}"),
+        ),
+        SignInError::Exchange(error) => failure(
+            FailureKind::Refused,
+            "exchange_failed",
+            format!("You signed in, but {title} gave no tokens: {error}. {stands} {again}"),
+        ),
+        SignInError::Identity(error) => failure(
+            FailureKind::Refused,
+            "identity",
+            format!("You signed in, but who you are at {title} can't be trusted: {error}. {stands}"),
+        ),
+        SignInError::OtherIdentity { expected, found } => failure(
+            FailureKind::Refused,
+            "other_identity",
+            format!(
+                "You signed in as {found}, but {title} belongs to {expected}. {stands} Sign in as {expected}, or add {found} as an account of its own."
+            ),
+        ),
+        SignInError::Unsaved(why) => failure(
+            FailureKind::Unavailable,
+            "unsaved",
+            format!("You are signed in to {title}, but only until Signbell ends. {}", vault_banner(why)),
+        ),
+    }
+}
+
+/// A session has no token to give.
+#[must_use]
+pub fn unready(title: &str, account: &AccountName, unready: &Unready) -> Failure {
+    match unready {
+        Unready::NeedsPerson(reason) => failure(
+            FailureKind::SignInNeeded,
+            reason.code(),
+            format!("{title} needs you: {} Run `signbell sign-in {account}`.", super::reason(*reason)),
+        ),
+        Unready::SignedOut => failure(
+            FailureKind::SignInNeeded,
+            "signed_out",
+            format!("{title} is signed out. Run `signbell sign-in {account}`."),
+        ),
+        Unready::Vault(why) => vault_failure(why),
+        Unready::Provider { cause, retry_after } => failure(
+            FailureKind::Unavailable,
+            "provider_unavailable",
+            format!(
+                "{title} can't be renewed now: {}. The next try is in {} s.",
+                super::cause(cause),
+                retry_after.as_secs().max(1)
+            ),
+        ),
+        Unready::RefreshDidNotHelp => failure(
+            FailureKind::Refused,
+            "token_refused",
+            format!("{title} keeps refusing tokens that were just renewed."),
+        ),
+    }
+}
+
+/// `signbell token` is off for this account.
+#[must_use]
+pub fn token_not_allowed(title: &str, account: &AccountName) -> Failure {
+    failure(
+        FailureKind::NotAllowed,
+        "token_not_allowed",
+        format!(
+            "Printing tokens of {title} is not allowed. Allow it with `signbell account set {account} --allow-token`."
+        ),
+    )
+}

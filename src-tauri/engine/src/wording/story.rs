@@ -1,0 +1,310 @@
+//! How things stand, and what happened.
+
+use std::collections::BTreeMap;
+
+use crate::model::{AccountName, Identity, ServiceName, ToolName};
+use crate::session::failure::{Reason, Transient};
+use crate::signin::{SignInError, page};
+use crate::vault::{StoreKind, VaultError};
+
+/// A session that is good.
+pub const STATE_SIGNED_IN: &str = "Signed in";
+/// A renewal is under way.
+pub const STATE_RENEWING: &str = "Renewing…";
+/// Only the person can help.
+pub const STATE_NEEDS_YOU: &str = "Needs you";
+/// The person signed out.
+pub const STATE_SIGNED_OUT: &str = "Signed out";
+
+/// An account whose store can't be read.
+#[must_use]
+pub fn vault_state(why: &VaultError) -> &'static str {
+    match why {
+        VaultError::Locked => "Keyring is locked",
+        VaultError::Absent => "No keyring",
+        VaultError::Denied => "Keyring refused access",
+        _ => "Keyring does not answer",
+    }
+}
+
+/// Where secrets are kept.
+#[must_use]
+pub fn vault_kind(kind: StoreKind) -> &'static str {
+    match kind {
+        StoreKind::Keyring => "keyring",
+        StoreKind::SealedFile => "sealed file",
+        StoreKind::Memory => "memory",
+    }
+}
+
+/// A failed renewal, never told better than it is.
+#[must_use]
+pub fn renewing_fails(expires_at: Option<u64>, dead: bool, why: &Transient) -> String {
+    match expires_at.filter(|_| !dead) {
+        Some(at) => format!("Signed in until {}; renewing fails: {}", clock_time(at), cause(why)),
+        None if dead => format!("Renewing fails: {}", cause(why)),
+        None => format!("Signed in; renewing fails: {}", cause(why)),
+    }
+}
+
+/// A time of day on this machine: `14:05`.
+fn clock_time(unix: u64) -> String {
+    use chrono::TimeZone as _;
+    i64::try_from(unix)
+        .ok()
+        .and_then(|seconds| chrono::Local.timestamp_opt(seconds, 0).single())
+        .map_or_else(|| "later".to_owned(), |time| time.format("%H:%M").to_string())
+}
+
+/// Why a provider could not be asked.
+#[must_use]
+pub fn cause(cause: &Transient) -> String {
+    match cause {
+        Transient::Unreachable(_) => "provider not reachable".into(),
+        Transient::NoAnswer(_) => "provider did not answer".into(),
+        Transient::Busy(_) => "provider is busy".into(),
+        Transient::Status(status) => format!("provider answered {status}"),
+        Transient::Nonsense(_) => "provider answered without a token".into(),
+    }
+}
+
+/// Why only the person can help.
+#[must_use]
+pub fn reason(reason: Reason) -> String {
+    match reason {
+        Reason::NotYet => "Nobody has signed in yet.",
+        Reason::EndedByProvider => "The provider ended this session.",
+        Reason::InteractionRequired => "The provider wants to see you in the browser.",
+        Reason::NoRefreshToken => "The sign-in ran out, and the provider gave nothing to renew it with.",
+        Reason::AnswerLost => "The provider's answer to a renewal was lost, so the session could not be kept.",
+        Reason::ClientRejected => "The provider no longer knows Signbell's registration.",
+    }
+    .into()
+}
+
+/// An account's heading: `ada@example.com · Linear, work`.
+#[must_use]
+pub fn account_title(identity: Option<&str>, provider: &str, label: Option<&str>) -> String {
+    let place = label.map_or_else(|| provider.to_owned(), |label| format!("{provider}, {label}"));
+    identity.map_or_else(|| place.clone(), |who| format!("{who} · {place}"))
+}
+
+/// An account in a sentence: `Linear (work)`.
+#[must_use]
+pub fn account_short_title(provider: &str, label: Option<&str>) -> String {
+    label.map_or_else(|| provider.to_owned(), |label| format!("{provider} ({label})"))
+}
+
+/// `linear` as a provider's title.
+#[must_use]
+pub fn capitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// `2 requests from claude-code are waiting`.
+#[must_use]
+pub fn waiting(waiting: &BTreeMap<ToolName, usize>) -> Option<String> {
+    let all: usize = waiting.values().sum();
+    let mut names: Vec<&str> = waiting.keys().map(ToolName::as_str).collect();
+    let last = names.pop()?;
+    let who = if names.is_empty() { last.to_owned() } else { format!("{} and {last}", names.join(", ")) };
+    Some(if all == 1 {
+        format!("1 request from {who} is waiting")
+    } else {
+        format!("{all} requests from {who} are waiting")
+    })
+}
+
+/// The title of a notification.
+#[must_use]
+pub fn ring_title(short_title: &str) -> String {
+    format!("{short_title} needs you")
+}
+
+/// The body of a notification: why, and who waits.
+#[must_use]
+pub fn ring_body(reason: Option<&str>, waiting: Option<&str>) -> String {
+    match (reason, waiting) {
+        (Some(reason), Some(waiting)) => format!("{reason} {waiting}."),
+        (Some(reason), None) => reason.to_owned(),
+        (None, Some(waiting)) => format!("{waiting}."),
+        (None, None) => "Sign in to go on.".into(),
+    }
+}
+
+/// The names in a sentence about a request.
+pub trait Names {
+    /// The tool's.
+    fn tool(&self) -> &str;
+    /// The service's.
+    fn service(&self) -> &str;
+    /// The account's, as in a sentence.
+    fn account(&self) -> &str;
+}
+
+/// A tool used a service, for the first time in a while.
+#[must_use]
+pub fn used(names: &impl Names) -> String {
+    format!("{} used {}", names.tool(), names.service())
+}
+
+/// A request was rescued.
+#[must_use]
+pub fn recovered(names: &impl Names) -> String {
+    format!("{} refused the token; it was renewed and {}'s request went through", names.service(), names.tool())
+}
+
+/// A request waits.
+#[must_use]
+pub fn held(names: &impl Names) -> String {
+    format!("{} waits for you to sign in to {}", names.tool(), names.account())
+}
+
+/// A request waits no more.
+#[must_use]
+pub fn hold_over(names: &impl Names) -> String {
+    format!("{} stopped waiting for {}", names.tool(), names.account())
+}
+
+/// Renewed.
+#[must_use]
+pub fn refreshed(title: &str) -> String {
+    format!("{title} was renewed")
+}
+
+/// Renewing failed for now.
+#[must_use]
+pub fn refresh_failed(title: &str, why: &Transient) -> String {
+    format!("{title} could not be renewed: {}. You are still signed in; it is tried again", cause(why))
+}
+
+/// A session ended.
+#[must_use]
+pub fn ended(title: &str, why: Reason) -> String {
+    format!("{title} needs you. {}", reason(why))
+}
+
+/// Tokens are in memory only.
+#[must_use]
+pub fn unsaved(title: &str, why: &VaultError) -> String {
+    format!("{title}'s new tokens could not be saved: {}", super::vault_banner(why))
+}
+
+/// Somebody signed in.
+#[must_use]
+pub fn signed_in(title: &str, who: Option<&Identity>) -> String {
+    match who {
+        Some(who) => format!("Signed in to {title} as {}", who.display),
+        None => format!("Signed in to {title}; identity unknown"),
+    }
+}
+
+/// The person signed out.
+#[must_use]
+pub fn signed_out(title: &str) -> String {
+    format!("Signed out of {title}")
+}
+
+/// A token left through `signbell token`.
+#[must_use]
+pub fn token_printed(title: &str) -> String {
+    format!("`signbell token` printed a token of {title}")
+}
+
+/// The person added a service.
+#[must_use]
+pub fn service_added(service: &ServiceName, account: &AccountName) -> String {
+    format!("Service {service} was added, with the account {account}")
+}
+
+/// The person changed a service.
+#[must_use]
+pub fn service_changed(service: &ServiceName) -> String {
+    format!("Service {service} was changed")
+}
+
+/// The person removed a service.
+#[must_use]
+pub fn service_removed(service: &ServiceName) -> String {
+    format!("Service {service} was removed")
+}
+
+/// The person changed an account.
+#[must_use]
+pub fn account_changed(account: &AccountName, allow_token: Option<bool>, label: Option<&str>) -> String {
+    let mut what = Vec::new();
+    match allow_token {
+        Some(true) => what.push("printing its token is now allowed".to_owned()),
+        Some(false) => what.push("printing its token is no longer allowed".to_owned()),
+        None => {}
+    }
+    what.extend(label.map(|label| format!("it is now called {label}")));
+    format!("Account {account}: {}", what.join(", "))
+}
+
+/// The person removed an account.
+#[must_use]
+pub fn account_removed(account: &AccountName) -> String {
+    format!("Account {account} was forgotten, with its services")
+}
+
+/// The person registered or widened a tool.
+#[must_use]
+pub fn tool_added(tool: &ToolName, services: &[ServiceName], new: bool) -> String {
+    let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    let what = if new { "was registered" } else { "may use more" };
+    format!("Tool {tool} {what}: {}", services.join(", "))
+}
+
+/// The person gave a tool a new key.
+#[must_use]
+pub fn tool_rotated(tool: &ToolName) -> String {
+    format!("Tool {tool} got a new key")
+}
+
+/// The person removed a tool.
+#[must_use]
+pub fn tool_removed(tool: &ToolName) -> String {
+    format!("Tool {tool} was removed")
+}
+
+/// The proxy was paused or resumed.
+#[must_use]
+pub fn paused(paused: bool) -> String {
+    if paused { "Signbell was paused".into() } else { "Signbell was resumed".into() }
+}
+
+/// The browser's last page after a sign-in.
+#[must_use]
+pub fn signed_in_page(title: &str, who: Option<&Identity>) -> page::Words {
+    let name = who.map_or_else(|| title.to_owned(), |who| format!("{} · {title}", who.display));
+    page::Words { good: true, heading: "Signed in. You can close this tab.".into(), text: name }
+}
+
+/// The browser's last page when it came to nothing.
+#[must_use]
+pub fn refused_page(title: &str, error: &SignInError) -> page::Words {
+    let what = match error {
+        SignInError::OtherIdentity { expected, found } => {
+            format!("You signed in as {found}, but {title} belongs to {expected}.")
+        }
+        SignInError::Callback(_) => format!("{title} did not let you in, or you declined."),
+        _ => format!("Signing in to {title} did not work: {error}."),
+    };
+    page::Words {
+        good: false,
+        heading: "Not signed in".into(),
+        text: format!("{what} What was there before still stands."),
+    }
+}
+
+/// A page for whatever else reaches the loopback port.
+#[must_use]
+pub fn stray_redirect() -> page::Words {
+    page::Words {
+        good: false,
+        heading: "This is not a sign-in".into(),
+        text: "Signbell waits for another page here. Go back and finish signing in there.".into(),
+    }
+}
