@@ -1,0 +1,295 @@
+//! What can be typed, and nothing that can't be done yet.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand};
+use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use url::Url;
+
+/// Keeps your OAuth sign-ins alive for every tool on this machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "signbell",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 no running app, 10 a sign-in is needed, 11 locked or unavailable, 12 refused by the provider, 13 not allowed."
+)]
+pub(crate) struct Cli {
+    /// Print one JSON object a line, and nothing else, on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Whether `--json` is asked for, also where the rest of the line can't be understood.
+pub(crate) fn wants_json(args: impl Iterator<Item = OsString>) -> bool {
+    args.take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the tray app, or bring its window up.
+    #[command(after_help = "Example:\n  signbell app")]
+    App,
+    /// Run without a screen, in the foreground, until SIGTERM or Ctrl-C.
+    #[command(after_help = "Example:\n  SIGNBELL_VAULT=sealed-file signbell serve")]
+    Serve,
+    /// Add a service by its URL, and its account if there is none yet.
+    #[command(
+        after_help = "Example:\n  signbell add https://api.example.com --issuer https://login.example.com --client-id my-client --tool my-script --sign-in"
+    )]
+    Add(Box<Add>),
+    /// Sign in to an account, and wait until it is done.
+    #[command(after_help = "Examples:\n  signbell sign-in linear-work\n  signbell sign-in --all")]
+    SignIn(SignIn),
+    /// Renew an account's token now.
+    #[command(after_help = "Example:\n  signbell refresh linear-work")]
+    Refresh {
+        /// Which account.
+        account: AccountName,
+    },
+    /// List accounts, change one, remove one.
+    #[command(subcommand, after_help = "Example:\n  signbell account list")]
+    Account(Account),
+    /// Revoke an account's tokens where its provider offers it, and wipe them.
+    #[command(after_help = "Example:\n  signbell sign-out linear-work")]
+    SignOut {
+        /// Which account.
+        account: AccountName,
+        /// Also forget the account and its services.
+        #[arg(long)]
+        forget: bool,
+    },
+    /// Show how each account stands.
+    #[command(after_help = "Examples:\n  signbell status\n  signbell status linear-work --json")]
+    Status {
+        /// Only this account.
+        account: Option<AccountName>,
+    },
+    /// List services, change one, remove one.
+    #[command(subcommand, after_help = "Example:\n  signbell service list")]
+    Service(Service),
+    /// Register the local programs that may use your services.
+    #[command(subcommand, after_help = "Example:\n  signbell tool add my-script --service linear")]
+    Tool(Tool),
+    /// Print an access token, if you allowed that for the account.
+    #[command(
+        after_help = "Example:\n  signbell account set linear-work --allow-token\n  signbell token linear-work --min-valid 5m"
+    )]
+    Token {
+        /// Which account.
+        account: AccountName,
+        /// How long it must live at least: 90s, 5m, 1h.
+        #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+        min_valid: Duration,
+    },
+    /// Show who used which account, and every recovery.
+    #[command(after_help = "Example:\n  signbell activity --follow")]
+    Activity {
+        /// Go on with what happens next.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Play the whole story in a minute, with a provider of its own.
+    #[command(after_help = "Examples:\n  signbell demo\n  signbell demo --auto")]
+    Demo {
+        /// Sign in without a browser and without you.
+        #[arg(long, alias = "yes")]
+        auto: bool,
+    },
+    /// Check what Signbell needs, and say what to do.
+    #[command(after_help = "Example:\n  signbell doctor")]
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The base URL of the service.
+    #[arg(value_parser = web_url)]
+    pub(crate) url: Url,
+    /// What to call the service; made from its host if left out.
+    #[arg(long)]
+    pub(crate) name: Option<ServiceName>,
+    /// The account whose tokens it gets.
+    #[arg(long)]
+    pub(crate) account: Option<AccountName>,
+    /// The authorization server.
+    #[arg(long, value_name = "URL", value_parser = web_url)]
+    pub(crate) issuer: Option<Url>,
+    /// The client id that the provider gave you.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read the client secret from standard input: one line.
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_secret_stdin: bool,
+    /// A scope to ask for; can be given several times.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The RFC 8707 resource that its tokens are for.
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// A tool that may use it; made if it does not exist, and its key printed.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<ToolName>,
+    /// Go on to sign in.
+    #[arg(long)]
+    pub(crate) sign_in: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignIn {
+    /// Which account.
+    #[arg(required_unless_present = "all")]
+    pub(crate) account: Option<AccountName>,
+    /// Every account that needs it, one page after the other.
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) all: bool,
+    /// Print the link instead of opening it; the address that the browser ends at may be pasted.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Sign in anew although the session is good.
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// List the accounts.
+    #[command(after_help = "Example:\n  signbell account list")]
+    List,
+    /// Change an account's settings.
+    #[command(
+        after_help = "Examples:\n  signbell account set linear-work --name work\n  signbell account set linear-work --allow-token=no"
+    )]
+    Set {
+        /// Which account.
+        account: AccountName,
+        #[command(flatten)]
+        settings: AccountSettings,
+    },
+    /// Sign out and forget the account and its services.
+    #[command(after_help = "Example:\n  signbell account remove linear-work")]
+    Remove {
+        /// Which account.
+        account: AccountName,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct AccountSettings {
+    /// Whether `signbell token` may print its token.
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub(crate) allow_token: Option<bool>,
+    /// What you call it besides its identity: "work".
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// List the services.
+    #[command(after_help = "Example:\n  signbell service list")]
+    List,
+    /// Change a service's settings.
+    #[command(after_help = "Example:\n  signbell service set linear --hold 5m --expired 503")]
+    Set {
+        /// Which service.
+        service: ServiceName,
+        #[command(flatten)]
+        settings: ServiceSettings,
+    },
+    /// Remove a service; its account stays.
+    #[command(after_help = "Example:\n  signbell service remove linear")]
+    Remove {
+        /// Which service.
+        service: ServiceName,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct ServiceSettings {
+    /// How long a request waits for you to sign in: 90s, 5m; 0 for not at all.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) hold: Option<Duration>,
+    /// Whether a request that changes something is sent again after a 401.
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub(crate) replay_unsafe: Option<bool>,
+    /// What a tool gets when you did not come: 401, 503 or automatic.
+    #[arg(long, value_name = "STATUS", value_parser = expired_answer)]
+    pub(crate) expired: Option<ExpiredAnswer>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// Register a tool or let one use more services. A new tool's key is shown this once.
+    // The order of clap's own usage line would have `--service` swallow the name.
+    #[command(
+        override_usage = "signbell tool add <NAME> --service <SERVICE>... [OPTIONS]",
+        after_help = "Example:\n  signbell tool add claude-code --service linear --service github"
+    )]
+    Add {
+        /// What to call it.
+        name: ToolName,
+        /// A service that it may use; can be given several times.
+        #[arg(long = "service", value_name = "SERVICE", required = true, num_args = 1.., value_delimiter = ',')]
+        services: Vec<ServiceName>,
+        /// What it gets when you did not come: 401 or 503.
+        #[arg(long, value_name = "STATUS", value_parser = expired_answer, default_value = "automatic")]
+        expired: ExpiredAnswer,
+        /// Make the key part of its addresses, for a tool that can set nothing else.
+        #[arg(long)]
+        key_in_path: bool,
+    },
+    /// List the tools.
+    #[command(after_help = "Example:\n  signbell tool list")]
+    List,
+    /// Give a tool a new key; the old one stops working.
+    #[command(after_help = "Example:\n  signbell tool rotate claude-code")]
+    Rotate {
+        /// Which tool.
+        name: ToolName,
+    },
+    /// Remove a tool; its key stops working at once.
+    #[command(after_help = "Example:\n  signbell tool remove claude-code")]
+    Remove {
+        /// Which tool.
+        name: ToolName,
+    },
+}
+
+fn web_url(text: &str) -> Result<Url, String> {
+    match text.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(url),
+        _ => Err("it must begin with https:// (or http:// on this machine)".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let seconds = digits.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a time is written 90s, 5m or 1h".to_owned())
+}
+
+fn expired_answer(text: &str) -> Result<ExpiredAnswer, String> {
+    match text {
+        "401" => Ok(ExpiredAnswer::Unauthorized),
+        "503" => Ok(ExpiredAnswer::Unavailable),
+        "automatic" => Ok(ExpiredAnswer::Automatic),
+        _ => Err("it is 401, 503 or automatic".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! `signbell account`, `signbell sign-out`.
+
+use signbell_engine::control::{Failure, Request};
+use signbell_engine::model::AccountName;
+use signbell_engine::view::AccountView;
+
+use super::Context;
+use crate::args::Account;
+use crate::table::table;
+use crate::words;
+
+pub(super) async fn run(context: &Context, command: Account) -> Result<(), Failure> {
+    match command {
+        Account::List => list(context).await,
+        Account::Set { account, settings } => {
+            let name = account.to_string();
+            let request = Request::AccountSet { account, allow_token: settings.allow_token, label: settings.name };
+            context.done(&request, "account", &name, words::changed(&name)).await
+        }
+        Account::Remove { account } => {
+            let name = account.to_string();
+            let request = Request::SignOut { account, forget: true };
+            context.done(&request, "account", &name, words::removed(&name)).await
+        }
+    }
+}
+
+pub(super) async fn sign_out(context: &Context, account: AccountName, forget: bool) -> Result<(), Failure> {
+    let name = account.to_string();
+    let text = words::signed_out(&account);
+    context.done(&Request::SignOut { account, forget }, "account", &name, text).await
+}
+
+async fn list(context: &Context) -> Result<(), Failure> {
+    let accounts = context.view().await?.accounts;
+    if context.out.is_json() {
+        return accounts.iter().try_for_each(|account| context.out.result(account, String::new));
+    }
+    if accounts.is_empty() {
+        context.out.say(words::NO_ACCOUNTS);
+    } else {
+        let rows: Vec<_> = accounts.iter().map(row).collect();
+        context.out.text(&table(["NAME", "ACCOUNT", "STATE", "SERVICES", "TOKEN"], &rows))?;
+    }
+    Ok(())
+}
+
+fn row(account: &AccountView) -> [String; 5] {
+    let services: Vec<_> = account.services.iter().map(|s| s.as_str()).collect();
+    [
+        account.account.to_string(),
+        account.title.clone(),
+        account.state_words.clone(),
+        services.join(", "),
+        words::token_may_be_printed(account.allow_token).to_owned(),
+    ]
+}

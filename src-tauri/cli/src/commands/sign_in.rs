@@ -1,0 +1,134 @@
+//! `signbell sign-in`: opens the page, or prints its link, and waits for what comes of it.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use serde_json::json;
+use signbell_engine::browser;
+use signbell_engine::control::client::Conversation;
+use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::model::AccountName;
+use signbell_engine::view::StateName;
+use signbell_engine::wording;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::Context;
+use crate::args::SignIn;
+use crate::words;
+
+pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
+    let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
+    match args.account {
+        Some(account) => one(context, account, args.force, &mut pages).await.map(|()| 0),
+        None => all(context, &mut pages).await,
+    }
+}
+
+/// Signs in to one account and prints how it stands then.
+pub(super) async fn one(
+    context: &Context,
+    account: AccountName,
+    force: bool,
+    pages: &mut Pages,
+) -> Result<(), Failure> {
+    let mut conversation = Conversation::open(&context.socket(), &Request::SignIn { account, force }).await?;
+    loop {
+        let reply = tokio::select! {
+            reply = conversation.next() => reply?,
+            Some(line) = pages.pasted() => {
+                conversation.send_line(&line).await?;
+                continue;
+            }
+        };
+        match reply {
+            Some(Reply::AuthorizeUrl { account, url }) => pages.show(context, &account, &url)?,
+            Some(Reply::SignedIn(signed_in)) => return context.signed_in(&signed_in),
+            Some(Reply::Notice(_)) => {}
+            Some(_) => return Err(words::odd_reply()),
+            None => return Err(wording::not_running()),
+        }
+    }
+}
+
+/// One account's failure doesn't keep the others from being signed in to; the first decides the
+/// exit code.
+async fn all(context: &Context, pages: &mut Pages) -> Result<u8, Failure> {
+    let accounts = context.view().await?.accounts;
+    let mut code = 0;
+    let mut any = false;
+    for account in accounts.into_iter().filter(|a| a.state == StateName::NeedsSignIn) {
+        any = true;
+        if let Err(failure) = one(context, account.account, false, pages).await {
+            context.out.failure(&failure);
+            code = if code == 0 { failure.kind.exit_code() } else { code };
+        }
+    }
+    if !any {
+        context.out.say(words::NOBODY_NEEDS_YOU);
+    }
+    Ok(code)
+}
+
+/// Where the person sees a sign-in page.
+pub(super) struct Pages {
+    in_browser: bool,
+    /// What the person pastes.
+    lines: Option<mpsc::UnboundedReceiver<String>>,
+}
+
+impl Pages {
+    /// In the browser on this machine.
+    pub(super) fn opened() -> Self {
+        Self { in_browser: true, lines: None }
+    }
+
+    /// Elsewhere, by the printed link.
+    fn printed() -> Self {
+        Self { in_browser: false, lines: Some(lines()) }
+    }
+
+    fn show(&mut self, context: &Context, account: &AccountName, url: &Url) -> Result<(), Failure> {
+        // Neither opened nor printed: who pastes it into a browser is no better off.
+        if !browser::may_open(url) {
+            return Err(words::bad_page(url.scheme()));
+        }
+        if self.in_browser {
+            match browser::open(url) {
+                Ok(()) => {
+                    context.out.say(&words::opening(account));
+                    return Ok(());
+                }
+                Err(e) => context.out.say(&words::no_browser(&e)),
+            }
+            // A script's input is not ours to read unless it asked for it.
+            if self.lines.is_none() && io::stdin().is_terminal() {
+                self.lines = Some(lines());
+            }
+        }
+        context.out.say(words::PASTE);
+        context.out.result(&json!({ "authorize_url": url }), || url.to_string())
+    }
+
+    /// The next line that the person pasted; never, where nobody can.
+    async fn pasted(&mut self) -> Option<String> {
+        match &mut self.lines {
+            Some(lines) => lines.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Lines of standard input, read by a thread of their own: a read can't be cancelled, and must not
+/// keep the command from ending.
+fn lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let line = line.trim();
+            if !line.is_empty() && sender.send(line.to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

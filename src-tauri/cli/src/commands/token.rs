@@ -1,0 +1,19 @@
+//! `signbell token`: an access token, where the person allowed it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::model::AccountName;
+
+use super::Context;
+use crate::words;
+
+pub(super) async fn run(context: &Context, account: AccountName, min_valid: Duration) -> Result<(), Failure> {
+    let request = Request::Token { account: account.clone(), min_valid_seconds: min_valid.as_secs() };
+    let Reply::Token { token, expires_at } = context.call(&request).await? else {
+        return Err(words::odd_reply());
+    };
+    let line = json!({ "account": account, "access_token": token.expose(), "expires_at": expires_at });
+    context.out.result(&line, || token.expose().to_owned())
+}

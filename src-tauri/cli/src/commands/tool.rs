@@ -1,0 +1,77 @@
+//! `signbell tool`: registered local programs and their keys.
+
+use signbell_engine::control::{AddTool, Failure, Reply, Request, ToolKey};
+use signbell_engine::model::{ExpiredAnswer, ToolName};
+use signbell_engine::secret::Secret;
+use signbell_engine::view::ToolView;
+
+use super::Context;
+use crate::args::Tool;
+use crate::table::table;
+use crate::{when, words};
+
+pub(super) async fn run(context: &Context, command: Tool) -> Result<(), Failure> {
+    match command {
+        Tool::Add { name, services, expired, key_in_path } => {
+            let tool = AddTool { tool: name, services, expired, key_in_path };
+            key(context, &Request::ToolAdd(tool)).await
+        }
+        Tool::List => list(context).await,
+        Tool::Rotate { name } => key(context, &Request::ToolRotate { tool: name }).await,
+        Tool::Remove { name } => {
+            let text = words::removed(name.as_str());
+            let request = Request::ToolRemove { tool: name.clone() };
+            context.done(&request, "tool", name.as_str(), text).await
+        }
+    }
+}
+
+/// What to tell of a tool's key, which a tool that was there already keeps to itself.
+pub(super) fn key_lines(tool: &ToolName, key: Option<&Secret>) -> Vec<String> {
+    match key {
+        Some(key) => {
+            vec![words::tool_key(tool.as_str(), key.expose()), words::KEY_ONCE.to_owned()]
+        }
+        None => vec![words::tool_widened(tool.as_str())],
+    }
+}
+
+async fn key(context: &Context, request: &Request) -> Result<(), Failure> {
+    let Reply::ToolKey(tool) = context.call(request).await? else { return Err(words::odd_reply()) };
+    context.out.result(&tool, || {
+        let ToolKey { tool, key, urls } = &tool;
+        let mut lines = key_lines(tool, key.as_ref());
+        lines.extend(urls.iter().map(|(service, url)| words::tool_address(service.as_str(), url)));
+        lines.join("\n")
+    })
+}
+
+async fn list(context: &Context) -> Result<(), Failure> {
+    let tools = context.view().await?.tools;
+    if context.out.is_json() {
+        return tools.iter().try_for_each(|tool| context.out.result(tool, String::new));
+    }
+    if tools.is_empty() {
+        context.out.say(words::NO_TOOLS);
+    } else {
+        let rows: Vec<_> = tools.iter().map(row).collect();
+        context.out.text(&table(["NAME", "SERVICES", "LAST SEEN", "WHEN YOU DON'T COME", "KEY IN PATH"], &rows))?;
+    }
+    Ok(())
+}
+
+fn row(tool: &ToolView) -> [String; 5] {
+    let services: Vec<_> = tool.services.iter().map(|s| s.as_str()).collect();
+    let expired = match tool.expired {
+        ExpiredAnswer::Automatic => "automatic",
+        ExpiredAnswer::Unauthorized => "401",
+        ExpiredAnswer::Unavailable => "503",
+    };
+    [
+        tool.tool.to_string(),
+        services.join(", "),
+        tool.last_seen.map_or_else(|| words::NEVER.to_owned(), when::clock),
+        expired.to_owned(),
+        words::yes_no(tool.key_in_path).to_owned(),
+    ]
+}

@@ -1,0 +1,242 @@
+//! The command line's own sentences; what the engine says, the engine words.
+
+use std::io;
+
+use signbell_engine::control::{Failure, FailureKind, SignedIn};
+use signbell_engine::model::AccountName;
+use signbell_engine::view::StateName;
+
+/// The code of a failure that nobody can be told: the reader of our output left.
+pub(crate) const OUTPUT_CLOSED: &str = "output_closed";
+
+pub(crate) const NO_COMMAND: &str = "A command is missing. `signbell --help` lists them.";
+pub(crate) const PASSPHRASE: &str = "Passphrase of Signbell's sealed file: ";
+pub(crate) const PASSPHRASE_AGAIN: &str = "The same passphrase again: ";
+pub(crate) const CLIENT_SECRET: &str = "Client secret: ";
+pub(crate) const PASTE: &str =
+    "Open the link in any browser. If it ends on a page that does not load, paste that page's address here.";
+pub(crate) const NO_ACCOUNTS: &str = "No accounts yet. Add one with `signbell add URL`.";
+pub(crate) const NO_SERVICES: &str = "No services yet. Add one with `signbell add URL`.";
+pub(crate) const NO_TOOLS: &str = "No tools yet. Register one with `signbell tool add NAME --service SERVICE`.";
+pub(crate) const NO_ACTIVITY: &str = "Nothing happened yet.";
+pub(crate) const NOBODY_NEEDS_YOU: &str = "No account needs you.";
+pub(crate) const NEVER: &str = "never";
+pub(crate) const KEY_ONCE: &str = "The key is shown this once. Its tool sends it as \"Authorization: Bearer KEY\".";
+
+fn failure(kind: FailureKind, code: &str, message: impl Into<String>) -> Failure {
+    Failure { kind, code: code.to_owned(), message: message.into() }
+}
+
+pub(crate) fn output_failed(error: &io::Error) -> Failure {
+    let code = if error.kind() == io::ErrorKind::BrokenPipe { OUTPUT_CLOSED } else { "output" };
+    failure(FailureKind::Failed, code, format!("The output could not be written: {error}."))
+}
+
+pub(crate) fn input_failed(what: &str, error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "input", format!("No {what} could be read: {error}."))
+}
+
+pub(crate) fn empty_secret() -> Failure {
+    failure(
+        FailureKind::Usage,
+        "usage",
+        "--client-secret-stdin needs the client secret as one line on standard input, but there was none.",
+    )
+}
+
+pub(crate) fn passphrases_differ() -> Failure {
+    failure(FailureKind::Usage, "usage", "The two passphrases differ. Nothing was made.")
+}
+
+pub(crate) fn no_home(error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "no_home", format!("Signbell does not know its folder: {error}."))
+}
+
+pub(crate) fn no_runtime(error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "runtime", format!("The system refused what Signbell runs on: {error}."))
+}
+
+pub(crate) fn no_temporary_folder(error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "temporary_folder", format!("No temporary folder could be made: {error}."))
+}
+
+pub(crate) fn odd_reply() -> Failure {
+    failure(
+        FailureKind::Failed,
+        "odd_reply",
+        "The running Signbell answered something that this command does not understand; they may be of different versions. Restart it.",
+    )
+}
+
+pub(crate) fn unknown_account(account: &AccountName) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "unknown_account",
+        format!("There is no account \"{account}\". `signbell account list` shows those that there are."),
+    )
+}
+
+pub(crate) fn desktop_missing(error: &io::Error) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "no_desktop_app",
+        format!(
+            "The tray app `signbell-desktop` could not be started: {error}. It is installed beside `signbell`; without a screen use `signbell serve`."
+        ),
+    )
+}
+
+pub(crate) fn bad_page(scheme: &str) -> Failure {
+    failure(
+        FailureKind::Refused,
+        "bad_sign_in_page",
+        format!(
+            "The provider's sign-in page has a {scheme}: address. Signbell opens https pages only, so nothing was opened."
+        ),
+    )
+}
+
+pub(crate) fn interrupted() -> Failure {
+    failure(FailureKind::Failed, "interrupted", "Ended before it was done.")
+}
+
+pub(crate) fn bad_log_filter(filter: &str) -> String {
+    format!(
+        "SIGNBELL_LOG={filter} is no filter, so only warnings are shown. An example: SIGNBELL_LOG=signbell_engine=debug."
+    )
+}
+
+pub(crate) fn ready(address: &str, already: bool) -> String {
+    if already { format!("Signbell is running already: {address}") } else { format!("Signbell is ready: {address}") }
+}
+
+pub(crate) fn opening(account: &AccountName) -> String {
+    format!("Opening the browser to sign in to \"{account}\". Waiting…")
+}
+
+pub(crate) fn no_browser(error: &impl std::fmt::Display) -> String {
+    format!("No browser opened ({error}).")
+}
+
+pub(crate) fn added(service: &str, account: &str, url: &str) -> String {
+    format!("Added the service \"{service}\" with the account \"{account}\". Tools reach it at {url}")
+}
+
+pub(crate) fn sign_in_next(account: &AccountName) -> String {
+    format!("Next: signbell sign-in {account}")
+}
+
+pub(crate) fn tool_key(tool: &str, key: &str) -> String {
+    format!("Key of the tool \"{tool}\": {key}")
+}
+
+pub(crate) fn tool_widened(tool: &str) -> String {
+    format!("The tool \"{tool}\" keeps its key.")
+}
+
+/// How an account stands after a sign-in or a renewal; `until` is already a time of day.
+pub(crate) fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
+    let who = match &signed_in.identity {
+        Some(identity) => format!("\"{}\" as {identity}", signed_in.account),
+        None => format!("\"{}\", identity unknown", signed_in.account),
+    };
+    match (state(signed_in.state), until) {
+        (words, Some(until)) => format!("{words}: {who}. The token lives until {until}."),
+        (words, None) => format!("{words}: {who}."),
+    }
+}
+
+pub(crate) fn state(state: StateName) -> &'static str {
+    match state {
+        StateName::Active => "Signed in",
+        StateName::Refreshing => "Renewing",
+        StateName::SignedOut => "Signed out",
+        StateName::Unavailable => "Unavailable",
+        StateName::NeedsSignIn => "Needs you",
+    }
+}
+
+pub(crate) fn proxy(address: &str, running: bool, paused: bool, vault: &str) -> String {
+    let state = match (running, paused) {
+        (true, true) => "paused",
+        (true, false) => "running",
+        (false, _) => "not listening",
+    };
+    format!("Proxy {address}, {state}. Tokens: {vault}.")
+}
+
+pub(crate) fn changed(account_or_so: &str) -> String {
+    format!("Changed \"{account_or_so}\".")
+}
+
+pub(crate) fn removed(what: &str) -> String {
+    format!("Removed \"{what}\".")
+}
+
+pub(crate) fn signed_out(account: &AccountName) -> String {
+    format!("Signed out of \"{account}\".")
+}
+
+pub(crate) fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+pub(crate) fn token_may_be_printed(allowed: bool) -> &'static str {
+    if allowed { "may be printed" } else { "stays here" }
+}
+
+pub(crate) fn tool_address(service: &str, url: &str) -> String {
+    format!("Address of \"{service}\": {url}")
+}
+
+/// With a full stop, if it ends without one.
+pub(crate) fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '?', ':', '…']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// What `signbell doctor` says.
+pub(crate) mod doctor {
+    use std::io;
+
+    pub(crate) const RUNNING: &str = "Signbell is running.";
+    pub(crate) const NO_BUS: &str = "There is no desktop session here: no notifications, tray or keyring. Use `signbell serve` with SIGNBELL_VAULT=sealed-file.";
+    pub(crate) const NO_NOTIFICATIONS: &str = "No notification service is running, so the bell can't ring. Start your desktop's, or install one (mako, dunst).";
+    pub(crate) const NO_TRAY: &str = "No tray is shown by this desktop. Signbell works without it: `signbell app` brings up its window. GNOME shows trays with its AppIndicator extension.";
+    pub(crate) const NO_KEYRING: &str = "No keyring service is there. Install gnome-keyring, KWallet or KeePassXC, or choose SIGNBELL_VAULT=sealed-file.";
+
+    pub(crate) fn no_config(file: &str) -> String {
+        format!("There is no {file}; the defaults hold.")
+    }
+
+    pub(crate) fn good_config(file: &str) -> String {
+        format!("{file} can be read.")
+    }
+
+    pub(crate) fn unreadable_config(file: &str, error: &io::Error) -> String {
+        format!("{file} can't be read: {error}.")
+    }
+
+    pub(crate) fn bad_config(file: &str, line: usize, mistake: &str) -> String {
+        format!("{file}, line {line}: {mistake}. The last good configuration stays in force.")
+    }
+
+    pub(crate) fn listening(address: &str) -> String {
+        format!("Tools reach it at {address}.")
+    }
+
+    pub(crate) fn paused(address: &str) -> String {
+        format!("It is paused: tools get 503 at {address}.")
+    }
+
+    pub(crate) fn not_listening(address: &str) -> String {
+        format!("It does not listen at {address}: tools can't reach it.")
+    }
+
+    pub(crate) fn vault(vault: &str) -> String {
+        format!("Tokens are kept in: {vault}.")
+    }
+
+    pub(crate) fn there(name: &str) -> String {
+        format!("{name} is there.")
+    }
+}
