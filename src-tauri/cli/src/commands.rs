@@ -27,7 +27,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Command;
 use crate::output::Output;
-use crate::{when, words};
+use crate::when;
+use signbell_engine::wording::cli as words;
 
 /// What every command has.
 struct Context {

@@ -8,7 +8,6 @@ mod commands;
 mod output;
 mod table;
 mod when;
-mod words;
 
 use std::env;
 use std::process::ExitCode;

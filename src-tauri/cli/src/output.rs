@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use signbell_engine::control::Failure;
 
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 //! Each says what happened, to which account or tool, and what to do. [`failures`] answers commands,
 //! [`refusals`] answers tools, [`story`] tells what happened and how things stand.
 
+pub mod cli;
 pub mod demo;
 mod failures;
 pub mod labels;

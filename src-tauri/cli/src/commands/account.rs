@@ -7,7 +7,7 @@ use signbell_engine::view::AccountView;
 use super::Context;
 use crate::args::Account;
 use crate::table::table;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, command: Account) -> Result<(), Failure> {
     match command {

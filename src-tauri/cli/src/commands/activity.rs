@@ -10,7 +10,8 @@ use signbell_engine::wording;
 
 use super::Context;
 use crate::output::field;
-use crate::{when, words};
+use crate::when;
+use signbell_engine::wording::cli as words;
 
 /// As many as a person scrolls through.
 const LIMIT: usize = 200;

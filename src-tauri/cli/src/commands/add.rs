@@ -9,7 +9,7 @@ use signbell_engine::view::StateName;
 use super::sign_in::{self, Pages};
 use super::{Context, tool};
 use crate::args::Add;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
     let client_secret = if args.client_secret_stdin { Some(client_secret()?) } else { None };

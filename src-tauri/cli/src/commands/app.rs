@@ -7,7 +7,7 @@ use std::process::Command;
 
 use signbell_engine::control::Failure;
 
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 const DESKTOP: &str = "signbell-desktop";
 

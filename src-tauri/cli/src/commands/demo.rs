@@ -18,7 +18,7 @@ use url::Url;
 use super::serve::Ending;
 use super::{Context, trace};
 use crate::output::Output;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, auto: bool) -> Result<u8, Failure> {
     trace(context.out);

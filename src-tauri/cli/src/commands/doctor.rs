@@ -12,7 +12,7 @@ use signbell_engine::view::AppView;
 
 use super::Context;
 use crate::output::field;
-use crate::words::doctor as words;
+use signbell_engine::wording::cli::doctor as words;
 
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

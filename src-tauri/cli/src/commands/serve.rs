@@ -12,7 +12,7 @@ use signbell_engine::{Engine, Options, StartError, wording};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, on_threads, trace};
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     trace(context.out);

@@ -6,7 +6,7 @@ use signbell_engine::view::ServiceView;
 use super::Context;
 use crate::args::Service;
 use crate::table::table;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, command: Service) -> Result<(), Failure> {
     match command {

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Context;
 use crate::args::SignIn;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
     let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };

@@ -7,7 +7,8 @@ use signbell_engine::view::{AccountView, AppView, StateName};
 use super::Context;
 use crate::output::field;
 use crate::table::table;
-use crate::{when, words};
+use crate::when;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, only: Option<AccountName>) -> Result<(), Failure> {
     let mut view = context.view().await?;

@@ -7,7 +7,7 @@ use signbell_engine::control::{Failure, Reply, Request};
 use signbell_engine::model::AccountName;
 
 use super::Context;
-use crate::words;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, account: AccountName, min_valid: Duration) -> Result<(), Failure> {
     let request = Request::Token { account: account.clone(), min_valid_seconds: min_valid.as_secs() };

@@ -8,7 +8,8 @@ use signbell_engine::view::ToolView;
 use super::Context;
 use crate::args::Tool;
 use crate::table::table;
-use crate::{when, words};
+use crate::when;
+use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, command: Tool) -> Result<(), Failure> {
     match command {

@@ -6,7 +6,7 @@ use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 
 use super::{Finding, State, found};
-use crate::words::doctor as words;
+use signbell_engine::wording::cli::doctor as words;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -224,7 +224,6 @@ mod system {
 mod tests {
     use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::process::{Child, Command};
-    use std::time::Instant;
 
     use super::*;
 
@@ -324,24 +323,5 @@ mod tests {
         let (_client, server) = connected("127.0.0.1:0", "127.0.0.1");
         let (local, peer) = ends(&server);
         assert_eq!(lookup.peer_uid(local, peer).expect("lookup"), own_uid());
-    }
-
-    #[test]
-    #[ignore = "a measurement"]
-    fn measure() {
-        let lookup = PeerLookup::new();
-        let (_client, server) = connected("127.0.0.1:0", "127.0.0.1");
-        let (local, peer) = ends(&server);
-        let rounds = 100_000;
-        let start = Instant::now();
-        for _ in 0..rounds {
-            lookup.peer_uid(local, peer).expect("lookup");
-        }
-        eprintln!("kept socket: {:?} a lookup", start.elapsed() / rounds);
-        let start = Instant::now();
-        for _ in 0..rounds / 10 {
-            PeerLookup::new().peer_uid(local, peer).expect("lookup");
-        }
-        eprintln!("new socket: {:?} a lookup", start.elapsed() / (rounds / 10));
     }
 }

@@ -1,42 +1,40 @@
-//! The command line's own sentences; what the engine says, the engine words.
+//! The command line's own sentences.
+#![expect(missing_docs, reason = "each name says which sentence it is")]
 
 use std::io;
 
-use signbell_engine::control::{Failure, FailureKind, SignedIn};
-use signbell_engine::model::AccountName;
-use signbell_engine::view::StateName;
+use super::failure;
+use crate::control::{Failure, FailureKind, SignedIn};
+use crate::model::AccountName;
+use crate::view::StateName;
 
 /// The code of a failure that nobody can be told: the reader of our output left.
-pub(crate) const OUTPUT_CLOSED: &str = "output_closed";
+pub const OUTPUT_CLOSED: &str = "output_closed";
 
-pub(crate) const NO_COMMAND: &str = "A command is missing. `signbell --help` lists them.";
-pub(crate) const PASSPHRASE: &str = "Passphrase of Signbell's sealed file: ";
-pub(crate) const PASSPHRASE_AGAIN: &str = "The same passphrase again: ";
-pub(crate) const CLIENT_SECRET: &str = "Client secret: ";
-pub(crate) const PASTE: &str =
+pub const NO_COMMAND: &str = "A command is missing. `signbell --help` lists them.";
+pub const PASSPHRASE: &str = "Passphrase of Signbell's sealed file: ";
+pub const PASSPHRASE_AGAIN: &str = "The same passphrase again: ";
+pub const CLIENT_SECRET: &str = "Client secret: ";
+pub const PASTE: &str =
     "Open the link in any browser. If it ends on a page that does not load, paste that page's address here.";
-pub(crate) const NO_ACCOUNTS: &str = "No accounts yet. Add one with `signbell add URL`.";
-pub(crate) const NO_SERVICES: &str = "No services yet. Add one with `signbell add URL`.";
-pub(crate) const NO_TOOLS: &str = "No tools yet. Register one with `signbell tool add NAME --service SERVICE`.";
-pub(crate) const NO_ACTIVITY: &str = "Nothing happened yet.";
-pub(crate) const NOBODY_NEEDS_YOU: &str = "No account needs you.";
-pub(crate) const NEVER: &str = "never";
-pub(crate) const KEY_ONCE: &str = "The key is shown this once. Its tool sends it as \"Authorization: Bearer KEY\".";
+pub const NO_ACCOUNTS: &str = "No accounts yet. Add one with `signbell add URL`.";
+pub const NO_SERVICES: &str = "No services yet. Add one with `signbell add URL`.";
+pub const NO_TOOLS: &str = "No tools yet. Register one with `signbell tool add NAME --service SERVICE`.";
+pub const NO_ACTIVITY: &str = "Nothing happened yet.";
+pub const NOBODY_NEEDS_YOU: &str = "No account needs you.";
+pub const NEVER: &str = "never";
+pub const KEY_ONCE: &str = "The key is shown this once. Its tool sends it as \"Authorization: Bearer KEY\".";
 
-fn failure(kind: FailureKind, code: &str, message: impl Into<String>) -> Failure {
-    Failure { kind, code: code.to_owned(), message: message.into() }
-}
-
-pub(crate) fn output_failed(error: &io::Error) -> Failure {
+pub fn output_failed(error: &io::Error) -> Failure {
     let code = if error.kind() == io::ErrorKind::BrokenPipe { OUTPUT_CLOSED } else { "output" };
     failure(FailureKind::Failed, code, format!("The output could not be written: {error}."))
 }
 
-pub(crate) fn input_failed(what: &str, error: &io::Error) -> Failure {
+pub fn input_failed(what: &str, error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "input", format!("No {what} could be read: {error}."))
 }
 
-pub(crate) fn empty_secret() -> Failure {
+pub fn empty_secret() -> Failure {
     failure(
         FailureKind::Usage,
         "usage",
@@ -44,23 +42,23 @@ pub(crate) fn empty_secret() -> Failure {
     )
 }
 
-pub(crate) fn passphrases_differ() -> Failure {
+pub fn passphrases_differ() -> Failure {
     failure(FailureKind::Usage, "usage", "The two passphrases differ. Nothing was made.")
 }
 
-pub(crate) fn no_home(error: &io::Error) -> Failure {
+pub fn no_home(error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "no_home", format!("Signbell does not know its folder: {error}."))
 }
 
-pub(crate) fn no_runtime(error: &io::Error) -> Failure {
+pub fn no_runtime(error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "runtime", format!("The system refused what Signbell runs on: {error}."))
 }
 
-pub(crate) fn no_temporary_folder(error: &io::Error) -> Failure {
+pub fn no_temporary_folder(error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "temporary_folder", format!("No temporary folder could be made: {error}."))
 }
 
-pub(crate) fn odd_reply() -> Failure {
+pub fn odd_reply() -> Failure {
     failure(
         FailureKind::Failed,
         "odd_reply",
@@ -68,7 +66,7 @@ pub(crate) fn odd_reply() -> Failure {
     )
 }
 
-pub(crate) fn unknown_account(account: &AccountName) -> Failure {
+pub fn unknown_account(account: &AccountName) -> Failure {
     failure(
         FailureKind::Failed,
         "unknown_account",
@@ -76,7 +74,7 @@ pub(crate) fn unknown_account(account: &AccountName) -> Failure {
     )
 }
 
-pub(crate) fn desktop_missing(error: &io::Error) -> Failure {
+pub fn desktop_missing(error: &io::Error) -> Failure {
     failure(
         FailureKind::Failed,
         "no_desktop_app",
@@ -86,7 +84,7 @@ pub(crate) fn desktop_missing(error: &io::Error) -> Failure {
     )
 }
 
-pub(crate) fn bad_page(scheme: &str) -> Failure {
+pub fn bad_page(scheme: &str) -> Failure {
     failure(
         FailureKind::Refused,
         "bad_sign_in_page",
@@ -96,46 +94,46 @@ pub(crate) fn bad_page(scheme: &str) -> Failure {
     )
 }
 
-pub(crate) fn interrupted() -> Failure {
+pub fn interrupted() -> Failure {
     failure(FailureKind::Failed, "interrupted", "Ended before it was done.")
 }
 
-pub(crate) fn bad_log_filter(filter: &str) -> String {
+pub fn bad_log_filter(filter: &str) -> String {
     format!(
         "SIGNBELL_LOG={filter} is no filter, so only warnings are shown. An example: SIGNBELL_LOG=signbell_engine=debug."
     )
 }
 
-pub(crate) fn ready(address: &str, already: bool) -> String {
+pub fn ready(address: &str, already: bool) -> String {
     if already { format!("Signbell is running already: {address}") } else { format!("Signbell is ready: {address}") }
 }
 
-pub(crate) fn opening(account: &AccountName) -> String {
+pub fn opening(account: &AccountName) -> String {
     format!("Opening the browser to sign in to \"{account}\". Waiting…")
 }
 
-pub(crate) fn no_browser(error: &impl std::fmt::Display) -> String {
+pub fn no_browser(error: &impl std::fmt::Display) -> String {
     format!("No browser opened ({error}).")
 }
 
-pub(crate) fn added(service: &str, account: &str, url: &str) -> String {
+pub fn added(service: &str, account: &str, url: &str) -> String {
     format!("Added the service \"{service}\" with the account \"{account}\". Tools reach it at {url}")
 }
 
-pub(crate) fn sign_in_next(account: &AccountName) -> String {
+pub fn sign_in_next(account: &AccountName) -> String {
     format!("Next: signbell sign-in {account}")
 }
 
-pub(crate) fn tool_key(tool: &str, key: &str) -> String {
+pub fn tool_key(tool: &str, key: &str) -> String {
     format!("Key of the tool \"{tool}\": {key}")
 }
 
-pub(crate) fn tool_widened(tool: &str) -> String {
+pub fn tool_widened(tool: &str) -> String {
     format!("The tool \"{tool}\" keeps its key.")
 }
 
 /// How an account stands after a sign-in or a renewal; `until` is already a time of day.
-pub(crate) fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
+pub fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
     let who = match &signed_in.identity {
         Some(identity) => format!("\"{}\" as {identity}", signed_in.account),
         None => format!("\"{}\", identity unknown", signed_in.account),
@@ -146,7 +144,7 @@ pub(crate) fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
     }
 }
 
-pub(crate) fn state(state: StateName) -> &'static str {
+pub fn state(state: StateName) -> &'static str {
     match state {
         StateName::Active => "Signed in",
         StateName::Refreshing => "Renewing",
@@ -156,7 +154,7 @@ pub(crate) fn state(state: StateName) -> &'static str {
     }
 }
 
-pub(crate) fn proxy(address: &str, running: bool, paused: bool, vault: &str) -> String {
+pub fn proxy(address: &str, running: bool, paused: bool, vault: &str) -> String {
     let state = match (running, paused) {
         (true, true) => "paused",
         (true, false) => "running",
@@ -165,78 +163,78 @@ pub(crate) fn proxy(address: &str, running: bool, paused: bool, vault: &str) -> 
     format!("Proxy {address}, {state}. Tokens: {vault}.")
 }
 
-pub(crate) fn changed(account_or_so: &str) -> String {
+pub fn changed(account_or_so: &str) -> String {
     format!("Changed \"{account_or_so}\".")
 }
 
-pub(crate) fn removed(what: &str) -> String {
+pub fn removed(what: &str) -> String {
     format!("Removed \"{what}\".")
 }
 
-pub(crate) fn signed_out(account: &AccountName) -> String {
+pub fn signed_out(account: &AccountName) -> String {
     format!("Signed out of \"{account}\".")
 }
 
-pub(crate) fn yes_no(yes: bool) -> &'static str {
+pub fn yes_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-pub(crate) fn token_may_be_printed(allowed: bool) -> &'static str {
+pub fn token_may_be_printed(allowed: bool) -> &'static str {
     if allowed { "may be printed" } else { "stays here" }
 }
 
-pub(crate) fn tool_address(service: &str, url: &str) -> String {
+pub fn tool_address(service: &str, url: &str) -> String {
     format!("Address of \"{service}\": {url}")
 }
 
 /// With a full stop, if it ends without one.
-pub(crate) fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     if text.ends_with(['.', '?', ':', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// What `signbell doctor` says.
-pub(crate) mod doctor {
+pub mod doctor {
     use std::io;
 
-    pub(crate) const RUNNING: &str = "Signbell is running.";
-    pub(crate) const NO_BUS: &str = "There is no desktop session here: no notifications, tray or keyring. Use `signbell serve` with SIGNBELL_VAULT=sealed-file.";
-    pub(crate) const NO_NOTIFICATIONS: &str = "No notification service is running, so the bell can't ring. Start your desktop's, or install one (mako, dunst).";
-    pub(crate) const NO_TRAY: &str = "No tray is shown by this desktop. Signbell works without it: `signbell app` brings up its window. GNOME shows trays with its AppIndicator extension.";
-    pub(crate) const NO_KEYRING: &str = "No keyring service is there. Install gnome-keyring, KWallet or KeePassXC, or choose SIGNBELL_VAULT=sealed-file.";
+    pub const RUNNING: &str = "Signbell is running.";
+    pub const NO_BUS: &str = "There is no desktop session here: no notifications, tray or keyring. Use `signbell serve` with SIGNBELL_VAULT=sealed-file.";
+    pub const NO_NOTIFICATIONS: &str = "No notification service is running, so the bell can't ring. Start your desktop's, or install one (mako, dunst).";
+    pub const NO_TRAY: &str = "No tray is shown by this desktop. Signbell works without it: `signbell app` brings up its window. GNOME shows trays with its AppIndicator extension.";
+    pub const NO_KEYRING: &str = "No keyring service is there. Install gnome-keyring, KWallet or KeePassXC, or choose SIGNBELL_VAULT=sealed-file.";
 
-    pub(crate) fn no_config(file: &str) -> String {
+    pub fn no_config(file: &str) -> String {
         format!("There is no {file}; the defaults hold.")
     }
 
-    pub(crate) fn good_config(file: &str) -> String {
+    pub fn good_config(file: &str) -> String {
         format!("{file} can be read.")
     }
 
-    pub(crate) fn unreadable_config(file: &str, error: &io::Error) -> String {
+    pub fn unreadable_config(file: &str, error: &io::Error) -> String {
         format!("{file} can't be read: {error}.")
     }
 
-    pub(crate) fn bad_config(file: &str, line: usize, mistake: &str) -> String {
+    pub fn bad_config(file: &str, line: usize, mistake: &str) -> String {
         format!("{file}, line {line}: {mistake}. The last good configuration stays in force.")
     }
 
-    pub(crate) fn listening(address: &str) -> String {
+    pub fn listening(address: &str) -> String {
         format!("Tools reach it at {address}.")
     }
 
-    pub(crate) fn paused(address: &str) -> String {
+    pub fn paused(address: &str) -> String {
         format!("It is paused: tools get 503 at {address}.")
     }
 
-    pub(crate) fn not_listening(address: &str) -> String {
+    pub fn not_listening(address: &str) -> String {
         format!("It does not listen at {address}: tools can't reach it.")
     }
 
-    pub(crate) fn vault(vault: &str) -> String {
+    pub fn vault(vault: &str) -> String {
         format!("Tokens are kept in: {vault}.")
     }
 
-    pub(crate) fn there(name: &str) -> String {
+    pub fn there(name: &str) -> String {
         format!("{name} is there.")
     }
 }
