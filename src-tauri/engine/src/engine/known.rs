@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -123,29 +124,35 @@ impl Known {
     pub(super) async fn keep_written(&self, usage: &Usage) {
         loop {
             self.changed.notified().await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            self.write(usage);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let (path, content) = (self.path.clone(), self.content(usage));
+            // A disk may be slow; no request waits for it.
+            let _ = tokio::task::spawn_blocking(move || write(&path, &content)).await;
         }
     }
 
-    /// Writes now.
+    /// Writes now, at the end.
     pub(super) fn write(&self, usage: &Usage) {
-        let content = {
-            let mut content = self.lock();
-            content.format = FORMAT;
-            content.used = usage.all();
-            content.clone()
-        };
-        let written = serde_json::to_vec_pretty(&content)
-            .map_err(io::Error::from)
-            .and_then(|bytes| write_atomically(&self.path, &bytes));
-        if let Err(e) = written {
-            tracing::warn!("{}: {e}", self.path.display());
-        }
+        write(&self.path, &self.content(usage));
+    }
+
+    fn content(&self, usage: &Usage) -> Content {
+        let mut content = self.lock();
+        content.format = FORMAT;
+        content.used = usage.all();
+        content.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(path: &Path, content: &Content) {
+    let written =
+        serde_json::to_vec_pretty(content).map_err(io::Error::from).and_then(|bytes| write_atomically(path, &bytes));
+    if let Err(e) = written {
+        tracing::warn!("{}: {e}", path.display());
     }
 }
 

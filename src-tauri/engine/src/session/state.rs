@@ -19,6 +19,9 @@ const COOLDOWN: Duration = Duration::from_secs(60);
 /// How often an unsaved token set is written again.
 const SAVE_AGAIN: Duration = Duration::from_secs(15);
 
+/// How often a store that could not be read is looked at while nobody asks for it.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
 /// How long callers are told of an unreadable store before it is asked again.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
@@ -276,7 +279,7 @@ pub fn step(state: State, input: Input, now: Now) -> (State, Vec<Effect>) {
             }
         }
         (State::Reading { ended }, Input::Read(result)) => match result {
-            Err(why) => (State::Unavailable { ended, why, at: now }, vec![]),
+            Err(why) => (State::Unavailable { ended, why, at: now }, vec![Effect::Wake(LOOK_AGAIN)]),
             Ok(None) => {
                 let (generation, reason) = ended.unwrap_or((Generation(0), Reason::NotYet));
                 (State::NeedsSignIn { reason, generation }, vec![])

@@ -85,7 +85,7 @@ fn every_change_of_state() {
         (reading(), Input::Read(Ok(Some((tokens(true), Generation(4))))), NOW, "active", vec!["wake"]),
         (stale(), Input::Read(Ok(Some((tokens(true), Generation(4))))), NOW, "needs sign-in", vec![]),
         (stale(), Input::Read(Ok(Some((tokens(true), Generation(5))))), NOW, "active", vec!["wake"]),
-        (reading(), Input::Read(Err(VaultError::Locked)), NOW, "unavailable", vec![]),
+        (reading(), Input::Read(Err(VaultError::Locked)), NOW, "unavailable", vec!["wake"]),
         (locked(), wanted(None, false), later(1), "unavailable", vec![]),
         (locked(), wanted(None, false), later(5), "reading", vec!["read"]),
         (State::Active(held(1)), wanted(None, false), later(99), "active", vec![]),
