@@ -1,6 +1,8 @@
 //! The engine's handle: start it, ask where it listens, wait for its end.
 
+mod add;
 mod core;
+mod document;
 mod known;
 mod port_holder;
 mod settings;

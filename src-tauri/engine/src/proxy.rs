@@ -6,6 +6,7 @@
 mod challenge;
 mod decide;
 mod forward;
+mod hop_by_hop;
 mod identify;
 mod inject;
 mod json_rpc;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderValue;
+use base64::Engine as _;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -228,13 +230,24 @@ impl Http {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let mut request = ::http::Request::post(url.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some((id, secret)) = basic {
-            request = request.header(::http::header::AUTHORIZATION, super::token::basic(id, secret));
+            request = request.header(::http::header::AUTHORIZATION, basic_credentials(id, secret));
         }
         let request = request
             .body(body.into_bytes())
             .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
         Ok(self.send(request).await?.status().as_u16())
     }
+}
+
+/// RFC 6749 section 2.3.1: id and secret form-encoded, then Basic.
+fn basic_credentials(id: &str, secret: &Secret) -> HeaderValue {
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(id), encode(secret.expose()));
+    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    // Base64 is always a valid header value.
+    let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
 }
 
 /// The innermost cause of an error: the part that a person can use ("connection refused").
@@ -244,4 +257,17 @@ fn deepest(error: &dyn std::error::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_encoded_first() {
+        let value = basic_credentials("a:b", &Secret::new("p w"));
+        assert_eq!(value.to_str().unwrap(), "Basic YSUzQWI6cCt3");
+        assert!(!format!("{value:?}").contains("Basic"));
+    }
 }

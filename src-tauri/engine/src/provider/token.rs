@@ -3,22 +3,23 @@
 //! The oauth2 crate builds the requests. The answers are read by a type of our own: its own fails
 //! the whole answer over an `expires_in` in quotes.
 
+mod wire;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode};
-use base64::Engine as _;
 use oauth2::basic::{
     BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Deserialize;
 use url::Url;
 
+use self::wire::WireTokens;
 use super::http::{FetchError, Http};
 use super::{Metadata, Provider};
 use crate::clock::{self, Anchor};
@@ -192,17 +193,6 @@ fn only_post(metadata: &Metadata) -> bool {
     methods.iter().any(|m| m == "client_secret_post") && !methods.iter().any(|m| m == "client_secret_basic")
 }
 
-/// RFC 6749 section 2.3.1: id and secret form-encoded, then Basic.
-pub(super) fn basic(id: &str, secret: &Secret) -> HeaderValue {
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(id), encode(secret.expose()));
-    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    // Base64 is always a valid header value.
-    let mut value = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
-}
-
 impl From<FetchError> for TokenError {
     fn from(error: FetchError) -> Self {
         match error {
@@ -310,126 +300,10 @@ fn parse_http_date(text: &str) -> Option<u64> {
     httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok().map(|d| d.as_secs())
 }
 
-/// RFC 6749 section 5.1, read leniently where that is harmless.
-#[derive(Debug, Deserialize)]
-pub(crate) struct WireTokens {
-    #[serde(deserialize_with = "token")]
-    access_token: AccessToken,
-    #[serde(deserialize_with = "bearer")]
-    token_type: BasicTokenType,
-    #[serde(default, deserialize_with = "lifetime")]
-    expires_in: Option<Duration>,
-    #[serde(default)]
-    refresh_token: Option<RefreshToken>,
-    #[serde(default)]
-    scope: Option<String>,
-    #[serde(default)]
-    id_token: Option<Secret>,
-}
-
-impl Serialize for WireTokens {
-    /// The oauth2 crate's trait wants it; nothing here ever writes an answer down.
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("token responses are not written"))
-    }
-}
-
-impl oauth2::TokenResponse for WireTokens {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.token_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        self.expires_in
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        self.refresh_token.as_ref()
-    }
-
-    fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
-        None
-    }
-}
-
-/// A token must go into a header: RFC 6750 section 2.1 gives it visible characters only.
-fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(serde::de::Error::custom("not a token"));
-    }
-    Ok(AccessToken::new(text))
-}
-
-/// `Bearer` in any case (RFC 6749 section 7.1), or nothing: some servers leave it out.
-fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTokenType, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.eq_ignore_ascii_case("bearer") {
-        Ok(BasicTokenType::Bearer)
-    } else {
-        Err(serde::de::Error::custom("a token type that we do not speak"))
-    }
-}
-
-/// Seconds as a number, a fraction or a text. What is no sensible lifetime counts as not stated.
-fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    const TEN_YEARS: f64 = 315_360_000.0;
-    let seconds = match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().parse::<f64>().ok(),
-        _ => None,
-    };
-    Ok(seconds.filter(|s| *s >= 1.0 && *s <= TEN_YEARS).map(Duration::from_secs_f64))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn wire(json: &str) -> Result<WireTokens, serde_json::Error> {
-        serde_json::from_str(json)
-    }
-
-    #[test]
-    fn d9_any_expires_in() {
-        for (text, expected) in [
-            ("3600", Some(3600)),
-            ("\"3600\"", Some(3600)),
-            ("3600.5", Some(3600)),
-            ("0", None),
-            ("-5", None),
-            ("1e30", None),
-            ("null", None),
-            ("\"soon\"", None),
-            ("[]", None),
-        ] {
-            let json = format!(r#"{{"access_token":"a","token_type":"bearer","expires_in":{text}}}"#);
-            assert_eq!(wire(&json).unwrap().expires_in.map(|d| d.as_secs()), expected, "{text}");
-        }
-        assert_eq!(wire(r#"{"access_token":"a","token_type":"bearer"}"#).unwrap().expires_in, None);
-    }
-
-    #[test]
-    fn d12_d16_what_is_no_token() {
-        for bad in [
-            r#"{"access_token":"","token_type":"bearer"}"#,
-            r#"{"access_token":"a\r\nb","token_type":"bearer"}"#,
-            r#"{"access_token":7,"token_type":"bearer"}"#,
-            r#"{"access_token":"a","token_type":"mac"}"#,
-            r#"{"token_type":"bearer"}"#,
-            "[]",
-        ] {
-            assert!(wire(bad).is_err(), "{bad}");
-        }
-        assert!(wire(r#"{"access_token":"a","token_type":"BEARER"}"#).is_ok());
-    }
 
     #[test]
     fn an_error_in_a_success() {
@@ -437,12 +311,5 @@ mod tests {
         assert_eq!(oauth_error(br#"{"ok":false,"error":"bad_refresh_token"}"#).as_deref(), Some("bad_refresh_token"));
         assert_eq!(oauth_error(br#"{"access_token":"a"}"#), None);
         assert_eq!(oauth_error(b"<html>"), None);
-    }
-
-    #[test]
-    fn basic_credentials_are_encoded_first() {
-        let value = basic("a:b", &Secret::new("p w"));
-        assert_eq!(value.to_str().unwrap(), "Basic YSUzQWI6cCt3");
-        assert!(!format!("{value:?}").contains("Basic"));
     }
 }

@@ -1,13 +1,11 @@
 //! The request as the upstream gets it: exactly one credential, ours.
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHORIZATION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use super::Exchange;
+use super::hop_by_hop;
 use super::replay::{Outgoing, Source};
 use super::respond::Refusal;
 use crate::session::Lease;
@@ -43,7 +41,7 @@ pub(super) fn request(
 
 /// Whether the tool asks for another protocol (RFC 9110 section 7.8).
 pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
-    let asked = parts.headers.contains_key(UPGRADE) && lists(&parts.headers, &CONNECTION, "upgrade");
+    let asked = parts.headers.contains_key(UPGRADE) && hop_by_hop::lists(&parts.headers, &CONNECTION, "upgrade");
     // An upgrade to HTTP/2 would take the connection past every check here.
     let h2c = parts.headers.get(UPGRADE).is_some_and(|p| p.as_bytes().to_ascii_lowercase().starts_with(b"h2c"));
     (asked && !h2c).then_some(())
@@ -52,7 +50,7 @@ pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
 /// Removes what is hop-by-hop (RFC 9110 section 7.6.1), the tool's credentials, and everything that
 /// tells of a proxy or pretends to.
 fn strip(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
+    hop_by_hop::strip(headers);
     for name in [AUTHORIZATION, PROXY_AUTHORIZATION, FORWARDED, HOST, EXPECT] {
         headers.remove(name);
     }
@@ -69,42 +67,6 @@ fn strip(headers: &mut HeaderMap) {
     for name in pretending {
         headers.remove(name);
     }
-}
-
-/// Removes the headers that concern one connection only.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let wants_trailers = lists(headers, &TE, "trailers");
-    if headers.contains_key(CONNECTION) {
-        let listed: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            // The length is the message's own, whatever a `Connection` says.
-            .filter(|name| *name != CONTENT_LENGTH)
-            .collect();
-        for name in listed {
-            headers.remove(name);
-        }
-    }
-    for name in [CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
-    if wants_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-    }
-}
-
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(wanted))
 }
 
 fn bearer(lease: &Lease) -> Option<HeaderValue> {

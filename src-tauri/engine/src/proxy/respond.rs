@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::forward::UpstreamError;
 use super::json_rpc::Ids;
 use super::location::{Addresses, LocationError};
-use super::{Exchange, challenge, inject};
+use super::{Exchange, challenge, hop_by_hop};
 use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use crate::session::state::Unready;
 use crate::wording;
@@ -254,7 +254,7 @@ pub(super) fn relay(
         if let Some(client) = client {
             join(client, hyper::upgrade::on(&mut response));
         }
-        inject::strip_hop_by_hop(response.headers_mut());
+        hop_by_hop::strip(response.headers_mut());
         if let Some(protocol) = protocol {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
             response.headers_mut().insert(UPGRADE, protocol);
@@ -262,7 +262,7 @@ pub(super) fn relay(
         return Ok(response.map(|_| Body::Empty));
     }
     let headers = response.headers_mut();
-    inject::strip_hop_by_hop(headers);
+    hop_by_hop::strip(headers);
     rewrite_addresses(headers, exchange).map_err(|_| Refusal::BadLocation(exchange.route.name.clone()))?;
     if headers.contains_key(WWW_AUTHENTICATE) {
         let cleaned: Vec<_> =

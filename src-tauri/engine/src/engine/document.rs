@@ -1,0 +1,73 @@
+//! Edits of `config.toml` as a document: comments and order survive.
+
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::config::ToolConfig;
+use crate::model::{ExpiredAnswer, ServiceName, ToolName};
+
+pub(super) fn expired_text(expired: ExpiredAnswer) -> &'static str {
+    match expired {
+        ExpiredAnswer::Automatic => "automatic",
+        ExpiredAnswer::Unauthorized => "401",
+        ExpiredAnswer::Unavailable => "503",
+    }
+}
+
+pub(super) fn write_tool(document: &mut DocumentMut, name: &ToolName, tool: &ToolConfig) {
+    let name = name.as_str();
+    let services: toml_edit::Array = tool.services.iter().map(ServiceName::as_str).collect();
+    set(document, ["tools", name, "key_sha256"], value(tool.key_sha256.to_string()));
+    set(document, ["tools", name, "services"], value(services));
+    if tool.expired != ExpiredAnswer::Automatic {
+        set(document, ["tools", name, "expired"], value(expired_text(tool.expired)));
+    }
+    if tool.key_in_path {
+        set(document, ["tools", name, "key_in_path"], value(true));
+    }
+}
+
+/// Sets `[section.name] key = item`, making the tables where they are not there.
+pub(super) fn set(document: &mut DocumentMut, [section, name, key]: [&str; 3], item: Item) {
+    let outer = document.entry(section).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let Some(outer) = outer.as_table_like_mut() else { return };
+    let inner = outer.entry(name).or_insert_with(toml_edit::table);
+    if let Some(inner) = inner.as_table_like_mut() {
+        inner.insert(key, item);
+    }
+}
+
+pub(super) fn remove(document: &mut DocumentMut, section: &str, name: &str) {
+    if let Some(table) = document.get_mut(section).and_then(Item::as_table_like_mut) {
+        table.remove(name);
+    }
+}
+
+/// Removes a service, and from every tool's list.
+pub(super) fn remove_service(document: &mut DocumentMut, service: &ServiceName) {
+    remove(document, "services", service.as_str());
+    let Some(tools) = document.get_mut("tools").and_then(Item::as_table_like_mut) else { return };
+    for (_, tool) in tools.iter_mut() {
+        let list = tool.get_mut("services").and_then(Item::as_array_mut);
+        if let Some(list) = list {
+            list.retain(|entry| entry.as_str() != Some(service.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_removed_service_leaves_every_tool() {
+        let mut document: DocumentMut =
+            "[services.a]\nurl = 1\n[tools.t]\nservices = [\"a\", \"b\"]\n".parse().unwrap();
+        remove_service(&mut document, &"a".parse().unwrap());
+        assert_eq!(document.to_string(), "[tools.t]\nservices = [ \"b\"]\n");
+    }
+}

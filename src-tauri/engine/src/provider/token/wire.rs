@@ -1,0 +1,131 @@
+//! The token endpoint's answer (RFC 6749 section 5.1), read leniently where that is harmless.
+
+use std::time::Duration;
+
+use oauth2::basic::BasicTokenType;
+use oauth2::{AccessToken, RefreshToken};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::secret::Secret;
+
+/// What we use of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WireTokens {
+    #[serde(deserialize_with = "token")]
+    pub(super) access_token: AccessToken,
+    #[serde(deserialize_with = "bearer")]
+    pub(super) token_type: BasicTokenType,
+    #[serde(default, deserialize_with = "lifetime")]
+    pub(super) expires_in: Option<Duration>,
+    #[serde(default)]
+    pub(super) refresh_token: Option<RefreshToken>,
+    #[serde(default)]
+    pub(super) scope: Option<String>,
+    #[serde(default)]
+    pub(super) id_token: Option<Secret>,
+}
+
+impl Serialize for WireTokens {
+    /// The oauth2 crate's trait wants it; nothing here ever writes an answer down.
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("token responses are not written"))
+    }
+}
+
+impl oauth2::TokenResponse for WireTokens {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
+        None
+    }
+}
+
+/// A token must go into a header: RFC 6750 section 2.1 gives it visible characters only.
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(serde::de::Error::custom("not a token"));
+    }
+    Ok(AccessToken::new(text))
+}
+
+/// `Bearer` in any case (RFC 6749 section 7.1), or nothing: some servers leave it out.
+fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTokenType, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.eq_ignore_ascii_case("bearer") {
+        Ok(BasicTokenType::Bearer)
+    } else {
+        Err(serde::de::Error::custom("a token type that we do not speak"))
+    }
+}
+
+/// Seconds as a number, a fraction or a text. What is no sensible lifetime counts as not stated.
+fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    const TEN_YEARS: f64 = 315_360_000.0;
+    let seconds = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_f64(),
+        serde_json::Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    Ok(seconds.filter(|s| *s >= 1.0 && *s <= TEN_YEARS).map(Duration::from_secs_f64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn wire(json: &str) -> Result<WireTokens, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn d9_any_expires_in() {
+        for (text, expected) in [
+            ("3600", Some(3600)),
+            ("\"3600\"", Some(3600)),
+            ("3600.5", Some(3600)),
+            ("0", None),
+            ("-5", None),
+            ("1e30", None),
+            ("null", None),
+            ("\"soon\"", None),
+            ("[]", None),
+        ] {
+            let json = format!(r#"{{"access_token":"a","token_type":"bearer","expires_in":{text}}}"#);
+            assert_eq!(wire(&json).unwrap().expires_in.map(|d| d.as_secs()), expected, "{text}");
+        }
+        assert_eq!(wire(r#"{"access_token":"a","token_type":"bearer"}"#).unwrap().expires_in, None);
+    }
+
+    #[test]
+    fn d12_d16_what_is_no_token() {
+        for bad in [
+            r#"{"access_token":"","token_type":"bearer"}"#,
+            r#"{"access_token":"a\r\nb","token_type":"bearer"}"#,
+            r#"{"access_token":7,"token_type":"bearer"}"#,
+            r#"{"access_token":"a","token_type":"mac"}"#,
+            r#"{"token_type":"bearer"}"#,
+            "[]",
+        ] {
+            assert!(wire(bad).is_err(), "{bad}");
+        }
+        assert!(wire(r#"{"access_token":"a","token_type":"BEARER"}"#).is_ok());
+    }
+}
