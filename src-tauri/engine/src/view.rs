@@ -61,6 +61,8 @@ pub struct AccountView {
     pub title: String,
     /// What it is called in a sentence: `Linear (work)`.
     pub short_title: String,
+    /// What the person calls it besides its identity: `work`.
+    pub label: Option<String>,
     /// The provider as shown to people.
     pub provider: String,
     /// Who it is, or nothing where the provider does not tell.

@@ -40,6 +40,15 @@ pub(super) fn set(document: &mut DocumentMut, [section, name, key]: [&str; 3], i
     }
 }
 
+/// Removes `key` of `[section.name]`.
+pub(super) fn unset(document: &mut DocumentMut, [section, name, key]: [&str; 3]) {
+    let inner = document.get_mut(section).and_then(|outer| outer.get_mut(name));
+    if let Some(table) = inner.and_then(Item::as_table_like_mut) {
+        table.remove(key);
+    }
+}
+
+/// Removes `[section.name]`.
 pub(super) fn remove(document: &mut DocumentMut, section: &str, name: &str) {
     if let Some(table) = document.get_mut(section).and_then(Item::as_table_like_mut) {
         table.remove(name);

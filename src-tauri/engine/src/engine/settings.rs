@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use toml_edit::value;
 
 use super::core::Core;
-use super::document::{expired_text, remove, remove_service, set, write_tool};
+use super::document::{expired_text, remove, remove_service, set, unset, write_tool};
 use crate::activity::Kind;
 use crate::config::{KeyDigest, ToolConfig};
 use crate::control::{AddTool, Failure, ToolKey};
@@ -43,8 +43,10 @@ impl Core {
             if let Some(allow) = allow_token {
                 set(document, ["accounts", account.as_str(), "allow_token"], value(allow));
             }
-            if let Some(label) = &label {
-                set(document, ["accounts", account.as_str(), "label"], value(label.as_str()));
+            match label.as_deref() {
+                None => {}
+                Some("") => unset(document, ["accounts", account.as_str(), "label"]),
+                Some(label) => set(document, ["accounts", account.as_str(), "label"], value(label)),
             }
         })
         .map_err(|e| wording::config_failure(&e))?;

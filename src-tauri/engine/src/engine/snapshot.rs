@@ -121,6 +121,7 @@ impl Core {
             account: name.clone(),
             title,
             short_title,
+            label: account.label.clone(),
             provider: provider_title(config, Some(account)),
             identity,
             state,

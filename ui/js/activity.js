@@ -1,0 +1,146 @@
+// The third view: what happened, a line a thing.
+
+import { chart } from './chart.js';
+import { h } from './dom.js';
+import { glyph } from './glyphs.js';
+import { button, failure } from './parts.js';
+import { changed, say, state } from './store.js';
+import { clock, day, moment, recent, took } from './time.js';
+import { plural, t } from './words.js';
+
+const KINDS = {
+  signed_in: ['enter', ''],
+  sign_in_failed: ['failing', 'warn'],
+  signed_out: ['leave', ''],
+  refreshed: ['renew', ''],
+  refresh_failed: ['failing', 'warn'],
+  ended: ['ringing', 'warn'],
+  recovered: ['rescued', 'good'],
+  held: ['waiting', 'warn'],
+  hold_over: ['waiting', ''],
+  refused: ['refused', 'bad'],
+  used: ['used', ''],
+  changed: ['changed', ''],
+};
+
+/** Draws it. */
+export function activity(view, now) {
+  const all = state.activity;
+  return [
+    h(
+      'div',
+      { class: 'title', key: 'title' },
+      h(
+        'div',
+        { class: 'title-text' },
+        h('h1', null, t('activity.title')),
+        h('p', { class: 'aside' }, t('activity.about')),
+      ),
+    ),
+    failure('activity'),
+    all &&
+      (all.length === 0
+        ? h('div', { class: 'nothing', key: 'nothing' }, glyph('bell'), h('p', null, t('activity.none')))
+        : [filters(all), chart(all.filter(chosen), now), lines(all.filter(chosen), now)]),
+  ];
+}
+
+/** One thing that happened; `dated` where no heading says the day. */
+export function line(record, now, dated) {
+  const [icon, look] = KINDS[record.kind] ?? ['used', ''];
+  return h(
+    'li',
+    { class: 'line', key: `${record.at}-${record.kind}-${record.account ?? ''}-${record.text}` },
+    h(
+      'time',
+      { class: 'line-time', datetime: new Date(record.at * 1000).toISOString(), title: moment(record.at) },
+      dated ? recent(record.at, now) : clock(record.at),
+    ),
+    glyph(icon, look),
+    h(
+      'p',
+      { class: 'line-text' },
+      h('span', { class: 'unseen' }, t(`kind.${record.kind}`), ': '),
+      h('span', { dir: 'auto' }, record.text),
+    ),
+    record.took_ms !== undefined && h('span', { class: 'line-took' }, took(record.took_ms)),
+  );
+}
+
+function lines(records, now) {
+  if (records.length === 0)
+    return h(
+      'div',
+      { class: 'nothing small', key: 'filtered' },
+      h('p', null, t('activity.filtered')),
+      button(t('activity.all'), { on: showAll }),
+    );
+  const days = new Map();
+  for (const record of records) {
+    const words = day(record.at, now);
+    if (!days.has(words)) days.set(words, []);
+    days.get(words).push(record);
+  }
+  return [...days].map(([words, those]) =>
+    h(
+      'section',
+      { class: 'day', key: words },
+      h('h2', null, words),
+      h(
+        'ul',
+        { class: 'lines' },
+        those.map((record) => line(record, now)),
+      ),
+    ),
+  );
+}
+
+function chosen(record) {
+  return Object.entries(state.filter).every(([what, wanted]) => !wanted || record[what] === wanted);
+}
+
+function filters(all) {
+  const any = Object.values(state.filter).some(Boolean);
+  return h(
+    'div',
+    { class: 'filters', key: 'filters', role: 'group', 'aria-label': t('activity.filter') },
+    filter('account', all),
+    filter('tool', all),
+    filter('kind', all, (kind) => t(`kind.${kind}`)),
+    any && button(t('activity.all'), { look: 'plain', key: 'all', on: showAll }),
+  );
+}
+
+function filter(what, all, words = (value) => value) {
+  const values = [
+    ...new Set(
+      all
+        .map((record) => record[what])
+        .filter(Boolean)
+        .concat(state.filter[what] || []),
+    ),
+  ].sort();
+  return h(
+    'select',
+    {
+      id: `filter-${what}`,
+      class: state.filter[what] ? 'set' : '',
+      'aria-label': t(`activity.by.${what}`),
+      value: state.filter[what],
+      on: { change: (event) => choose(what, event.target.value, all) },
+    },
+    h('option', { value: '', key: '' }, t(`activity.any.${what}`)),
+    values.map((value) => h('option', { value, key: value, selected: state.filter[what] === value }, words(value))),
+  );
+}
+
+function choose(what, value, all) {
+  state.filter = { ...state.filter, [what]: value };
+  changed();
+  say(plural('activity.shown', all.filter(chosen).length));
+}
+
+function showAll() {
+  state.filter = { account: '', tool: '', kind: '' };
+  changed();
+}

@@ -1,0 +1,113 @@
+// The window: it draws the program's newest snapshot each time that one comes, and once a second while
+// somebody may be looking, since what is left of a session shrinks.
+
+import { activity } from './activity.js';
+import { addSheet } from './add.js';
+import { toolSheet } from './add-tool.js';
+import { call, listen } from './bridge.js';
+import { draw, h } from './dom.js';
+import { header } from './header.js';
+import { button, failure } from './parts.js';
+import { readRoute } from './route.js';
+import { sessions } from './sessions.js';
+import { act, changed, notify, onChange, say, state } from './store.js';
+import { nowSeconds } from './time.js';
+import { tools } from './tools.js';
+import { loadWords, t } from './words.js';
+
+const VIEWS = { sessions, tools, activity };
+const RECORDS = 500; // as many as anyone scrolls through
+const root = document.getElementById('app');
+
+function page() {
+  const { view, route } = state;
+  const now = nowSeconds();
+  draw(
+    root,
+    header(),
+    h(
+      'main',
+      { class: 'main', key: `main-${route.tab}`, id: 'main' },
+      view
+        ? VIEWS[route.tab](view, now)
+        : state.failures.has('start') &&
+            h('div', { class: 'nothing' }, failure('start'), button(t('again'), { on: start, place: 'start' })),
+    ),
+    view && route.sheet === 'add' && addSheet(view),
+    view && route.sheet === 'add-tool' && toolSheet(view, null),
+    view &&
+      route.sheet === 'tool' &&
+      view.tools.some((tool) => tool.tool === route.of) &&
+      toolSheet(
+        view,
+        view.tools.find((tool) => tool.tool === route.of),
+      ),
+    state.notice && h('div', { class: 'notice', key: 'notice' }, h('p', { dir: 'auto' }, state.notice)),
+  );
+}
+
+function show(view) {
+  const before = state.view;
+  state.view = view;
+  if (before) tellChanges(before, view);
+  changed();
+  loadActivitySoon();
+}
+
+// A renewal is no news; what asks for the person, or no longer does, is.
+function tellChanges(before, view) {
+  const quiet = (account) =>
+    account.signing_in ? 'browser' : account.state === 'refreshing' ? 'active' : account.state;
+  for (const account of view.accounts) {
+    const was = before.accounts.find((one) => one.account === account.account);
+    if (was && quiet(was) !== quiet(account)) {
+      say(
+        t('told.state', {
+          name: account.short_title,
+          state: account.signing_in
+            ? t('account.browser')
+            : [account.state_words, account.state === 'needs_sign_in' && account.reason_words]
+                .filter(Boolean)
+                .join('. '),
+        }),
+      );
+    }
+  }
+  if (before.proxy.paused !== view.proxy.paused) say(view.proxy.paused ? t('proxy.paused') : t('proxy.running'));
+}
+
+let activityTimer = null;
+function loadActivitySoon() {
+  activityTimer ??= setTimeout(
+    async () => {
+      activityTimer = null;
+      await act('activity', async () => {
+        const records = await call('activity', { limit: RECORDS });
+        state.activity = records.reverse();
+      });
+    },
+    state.activity ? 400 : 0,
+  );
+}
+
+function start() {
+  return act('start', async () => show(await call('snapshot')));
+}
+
+function hearNotice(notice) {
+  if (notice.notice === 'say') notify(notice.text);
+}
+
+// The once-a-second redraw, only while the page can be seen.
+function tick() {
+  if (document.visibilityState === 'visible') changed();
+}
+
+onChange(page);
+readRoute();
+window.addEventListener('hashchange', readRoute);
+document.addEventListener('visibilitychange', tick);
+await loadWords();
+await Promise.all([listen('view', show), listen('notice', hearNotice)]);
+await start();
+setInterval(tick, 1000);

@@ -1,0 +1,212 @@
+// The pieces that every view is made of.
+
+import { h, name } from './dom.js';
+import { glyph } from './glyphs.js';
+import { act, ask, changed, copy, state, toggle, unask } from './store.js';
+import { t } from './words.js';
+
+/** A button. `look`: '' (quiet), 'filled', 'plain' (no frame), 'grave'. */
+export function button(words, { look = '', icon, id, place, on, ...rest }) {
+  const busy = place !== undefined && state.busy.has(place);
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: `button ${look}`,
+      id,
+      'aria-disabled': busy || null,
+      on: { click: busy ? ignore : on },
+      ...rest,
+    },
+    icon && glyph(icon),
+    h('span', null, words),
+  );
+}
+
+/** Copies `text`, and says so in its own place. `what` tells a screen reader what is copied. */
+export function copyButton(place, text, what, brief) {
+  const done = state.copied === place;
+  return h(
+    'button',
+    {
+      type: 'button',
+      id: `copy-${place}`,
+      class: `button plain small${brief ? ' bare' : ''}`,
+      'aria-label': `${done ? t('copied') : t('copy')}: ${what}`,
+      title: brief ? t('copy') : null,
+      on: { click: () => copy(place, text) },
+    },
+    glyph(done ? 'done' : 'copy', done ? 'good' : ''),
+    brief ? null : h('span', null, done ? t('copied') : t('copy')),
+  );
+}
+
+/** An address or a key in a box of its own, with its copy button. */
+export function copyable(place, text, what) {
+  return [
+    h(
+      'div',
+      { class: 'copyable', key: `copyable-${place}` },
+      h('code', { class: 'copyable-text', dir: 'ltr' }, text),
+      copyButton(place, text, what),
+    ),
+    failure(`${place}`),
+  ];
+}
+
+/** What failed at `place`: the sentence, and one click away the technical reason. */
+export function failure(place) {
+  const failed = state.failures.get(place);
+  if (!failed) return null;
+  const fold = `why-${place}`;
+  const open = state.shown.has(fold);
+  const reason = [failed.kind, failed.code].filter(Boolean).join(' · ');
+  return h(
+    'div',
+    { class: 'failure', role: 'alert', key: `failure-${place}` },
+    glyph('failing', 'bad'),
+    h(
+      'div',
+      { class: 'failure-text' },
+      h('p', { dir: 'auto' }, failed.message || t('failure.unexpected')),
+      open &&
+        h(
+          'p',
+          { class: 'failure-reason', id: fold },
+          h('code', null, reason),
+          copyButton(fold, `${reason}: ${failed.message}`, t('failure.details'), true),
+        ),
+    ),
+    button(t('failure.details'), {
+      look: 'plain small',
+      'aria-expanded': open,
+      'aria-controls': open ? fold : null,
+      on: () => toggle(state.shown, fold),
+    }),
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'button plain small bare',
+        'aria-label': t('dismiss'),
+        on: { click: () => forget(place) },
+      },
+      glyph('close'),
+    ),
+  );
+}
+
+function forget(place) {
+  state.failures.delete(place);
+  state.shown.delete(`why-${place}`);
+  changed();
+}
+
+/** A button that asks before it acts: the question takes its place. */
+export function careful(place, words, { question, yes, work, look = 'plain', icon }) {
+  if (state.asking !== place) {
+    return button(words, { look, icon, id: `for-${place}`, place, key: `for-${place}`, on: () => ask(place) });
+  }
+  return h(
+    'div',
+    {
+      class: 'question',
+      role: 'group',
+      key: `question-${place}`,
+      'aria-label': t('question'),
+      on: {
+        keydown: (event) => {
+          if (event.key === 'Escape') {
+            event.stopPropagation();
+            event.preventDefault();
+            unask();
+          }
+        },
+      },
+    },
+    h('p', { id: `text-${place}` }, question),
+    h(
+      'div',
+      { class: 'actions' },
+      button(yes, {
+        look: 'grave',
+        id: `ask-${place}`,
+        place,
+        'aria-describedby': `text-${place}`,
+        on: () => {
+          state.asking = null;
+          act(place, work);
+        },
+      }),
+      button(t('cancel'), { look: 'plain', on: unask }),
+    ),
+  );
+}
+
+/** A field with its label, and a hint below it. */
+export function field(id, words, { hint, area, fold, ...rest }) {
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, words),
+    h('input', {
+      id,
+      name: id,
+      type: 'text',
+      autocomplete: 'off',
+      autocapitalize: 'none',
+      spellcheck: 'false',
+      'aria-describedby': hint ? `${id}-hint` : null,
+      ...rest,
+    }),
+    hint && h('p', { class: 'hint', id: `${id}-hint` }, hint),
+  );
+}
+
+/** A fold that a person opens by hand, as "more" of a form. It stays in the document: its fields count. */
+export function fold(place, words, ...children) {
+  const open = state.shown.has(place);
+  return h(
+    'div',
+    { class: 'fold', key: `fold-${place}` },
+    h(
+      'button',
+      {
+        type: 'button',
+        id: `fold-${place}`,
+        class: 'fold-head',
+        'aria-expanded': open,
+        'aria-controls': `in-${place}`,
+        on: { click: () => toggle(state.shown, place) },
+      },
+      glyph('open', 'turn'),
+      words,
+    ),
+    h('div', { class: 'fold-body', id: `in-${place}`, hidden: !open }, children),
+  );
+}
+
+/** A tile with the first letter of a provider: the same provider always has the same calm colour. */
+export function mark(provider, badge) {
+  const letter = /[\p{L}\p{N}]/u.exec(provider)?.[0].toLocaleUpperCase() ?? '·';
+  let sum = 7;
+  for (const char of provider) sum = (sum * 31 + char.codePointAt(0)) % 9973;
+  return h(
+    'span',
+    { class: `mark tint-${sum % 8}`, 'aria-hidden': 'true' },
+    letter,
+    badge && h('span', { class: 'mark-badge' }, glyph(badge)),
+  );
+}
+
+/** A name in a small frame. */
+export function chip(text, icon) {
+  return h('span', { class: 'chip' }, icon && glyph(icon), name(text));
+}
+
+/** A line of a row's inside: what it is, and what it says. */
+export function fact(words, ...value) {
+  return h('div', { class: 'fact' }, h('dt', null, words), h('dd', null, value));
+}
+
+function ignore() {}

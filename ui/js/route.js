@@ -1,0 +1,39 @@
+// Where the person is, read from the address: #sessions, #tools, #activity, and over them the sheets
+// #add, #add-tool, #tool/<name>.
+
+import { changed, focusSoon, state } from './store.js';
+
+const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools' };
+let opener = '';
+
+/** Reads the address. A closed sheet gives the focus back to what opened it. */
+export function readRoute() {
+  const [first, of] = location.hash.slice(1).split('/');
+  const before = state.route;
+  if (Object.hasOwn(SHEETS, first)) {
+    if (!before.sheet) opener = document.activeElement?.id ?? '';
+    state.route = { tab: SHEETS[first], sheet: first, of };
+  } else {
+    state.route = { tab: ['tools', 'activity'].includes(first) ? first : 'sessions', sheet: null };
+  }
+  if (before.sheet && !state.route.sheet) leaveSheet();
+  if (before.tab !== state.route.tab) {
+    state.asking = null;
+    window.scrollTo(0, 0);
+  }
+  changed();
+}
+
+/** Goes there at once: what follows may need the sheet gone, which keeps the focus to itself. */
+export function go(hash) {
+  location.hash = hash;
+  readRoute();
+}
+
+function leaveSheet() {
+  // The next sheet begins anew.
+  state.added = null;
+  for (const place of ['add', 'add-tool-form', 'add-sign-in']) state.failures.delete(place);
+  for (const fold of ['add-more', 'tool-more']) state.shown.delete(fold);
+  if (opener) focusSoon(opener);
+}
