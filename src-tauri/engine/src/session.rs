@@ -176,6 +176,14 @@ impl SessionHandle {
         outcome.await.unwrap_or(Ok(()))
     }
 
+    /// Waits until the vault was asked, as long as a caller waits for a vault.
+    pub async fn known(&self) {
+        self.wake();
+        let mut states = self.watch();
+        let known = states.wait_for(|state| !matches!(state, State::Unread { .. } | State::Reading { .. }));
+        let _ = tokio::time::timeout(crate::vault::DEADLINE, known).await;
+    }
+
     /// Asks the vault now, so that the state is known.
     pub fn wake(&self) {
         let _ = self.mailbox.send(Message::Input(Input::Tick { in_use: false }));

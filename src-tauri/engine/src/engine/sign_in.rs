@@ -146,6 +146,8 @@ impl Core {
         let title = self.titles(&config, account).1;
         let provider = self.provider(&config, account);
         for session in self.sessions_of(account).values() {
+            // What was never read could not be revoked.
+            session.known().await;
             let tokens = match &*session.watch().borrow() {
                 State::Active(held) | State::Refreshing(held) => Some(Arc::clone(&held.tokens)),
                 _ => None,

@@ -60,7 +60,7 @@ impl Actor {
                     input
                 }
             };
-            self.tell_person(&input);
+            self.tell_person(&state, &input);
             let (next, effects) = state::step(state, input, clock::now());
             state = next;
             for effect in effects {
@@ -100,8 +100,10 @@ impl Actor {
         }
     }
 
-    fn tell_person(&mut self, input: &Input) {
-        if let Input::Saved { result, .. } = input
+    /// The save of an earlier refresh may still be on its way; the person waits for their own.
+    fn tell_person(&mut self, state: &State, input: &Input) {
+        if let Input::Saved { generation, result } = input
+            && *generation == state::generation_of(state)
             && let Some(done) = self.person.take()
         {
             let _ = done.send(result.clone());

@@ -1,0 +1,171 @@
+//! What the window's page may call: one line each. Whatever fails comes out as `{kind, code, message}`.
+//!
+//! U4: there is no command whose answer could hold a token. A tool's key is our own, for our own
+//! address, and is shown this once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use signbell_engine::activity::Record;
+use signbell_engine::control::{AddService, AddTool, Added, Failure, Reply, Request, SignedIn, ToolKey};
+use signbell_engine::model::{AccountName, ServiceName, ToolName};
+use signbell_engine::view::AppView;
+use signbell_engine::wording;
+use tauri::State;
+use tokio::sync::watch;
+
+use crate::ask;
+use crate::clipboard::Clipboard;
+use crate::demo::Demo;
+use crate::watch::Seen;
+
+type Answer<T> = Result<T, Failure>;
+type Window<'a> = State<'a, Desk>;
+
+/// What the commands work with.
+pub(crate) struct Desk {
+    /// Where the engine is spoken to.
+    pub(crate) socket: PathBuf,
+    /// The newest view.
+    pub(crate) seen: watch::Receiver<Seen>,
+    /// What was copied.
+    pub(crate) clipboard: Clipboard,
+    /// The demo, while it runs.
+    pub(crate) demo: Demo,
+}
+
+/// The newest view; where nothing is known yet, the first one.
+#[tauri::command]
+pub(crate) async fn snapshot(desk: Window<'_>) -> Answer<Arc<AppView>> {
+    let mut seen = desk.seen.clone();
+    let known = seen.wait_for(|seen| !matches!(seen, Seen::Starting)).await;
+    match known.as_deref() {
+        Ok(Seen::View(view)) => Ok(Arc::clone(view)),
+        _ => Err(wording::not_running()),
+    }
+}
+
+#[tauri::command]
+pub(crate) async fn sign_in(desk: Window<'_>, account: AccountName, force: Option<bool>) -> Answer<SignedIn> {
+    ask::sign_in(&desk.socket, account, force.unwrap_or(false)).await
+}
+
+#[tauri::command]
+pub(crate) async fn refresh(desk: Window<'_>, account: AccountName) -> Answer<SignedIn> {
+    ask::answer(&desk.socket, &Request::Refresh { account }, signed_in).await
+}
+
+#[tauri::command]
+pub(crate) async fn sign_out(desk: Window<'_>, account: AccountName, forget: bool) -> Answer<()> {
+    ask::done(&desk.socket, &Request::SignOut { account, forget }).await
+}
+
+#[tauri::command]
+pub(crate) async fn later(desk: Window<'_>, account: AccountName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Later { account }).await
+}
+
+#[tauri::command]
+pub(crate) async fn pause(desk: Window<'_>, paused: bool) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Pause { paused }).await
+}
+
+#[tauri::command]
+pub(crate) async fn add(desk: Window<'_>, service: AddService) -> Answer<Added> {
+    ask::answer(&desk.socket, &Request::Add(service), added).await
+}
+
+#[tauri::command]
+pub(crate) async fn account_set(
+    desk: Window<'_>,
+    account: AccountName,
+    allow_token: Option<bool>,
+    label: Option<String>,
+) -> Answer<()> {
+    ask::done(&desk.socket, &Request::AccountSet { account, allow_token, label }).await
+}
+
+#[tauri::command]
+pub(crate) async fn service_remove(desk: Window<'_>, service: ServiceName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ServiceRemove { service }).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_add(desk: Window<'_>, tool: AddTool) -> Answer<ToolKey> {
+    ask::answer(&desk.socket, &Request::ToolAdd(tool), tool_key).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_rotate(desk: Window<'_>, tool: ToolName) -> Answer<ToolKey> {
+    ask::answer(&desk.socket, &Request::ToolRotate { tool }, tool_key).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_remove(desk: Window<'_>, tool: ToolName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ToolRemove { tool }).await
+}
+
+#[tauri::command]
+pub(crate) async fn activity(desk: Window<'_>, limit: usize) -> Answer<Vec<Record>> {
+    ask::activity(&desk.socket, limit).await
+}
+
+#[tauri::command]
+pub(crate) fn labels() -> BTreeMap<&'static str, &'static str> {
+    wording::labels::all().iter().copied().collect()
+}
+
+#[tauri::command]
+pub(crate) async fn copy(desk: Window<'_>, text: String) -> Answer<()> {
+    desk.clipboard.copy(&text)
+}
+
+#[tauri::command]
+pub(crate) async fn demo(desk: Window<'_>, start: bool) -> Answer<()> {
+    if start { desk.demo.start(&desk.socket).await } else { desk.demo.stop().await }
+}
+
+fn signed_in(reply: Reply) -> Option<SignedIn> {
+    if let Reply::SignedIn(signed_in) = reply { Some(signed_in) } else { None }
+}
+
+fn added(reply: Reply) -> Option<Added> {
+    if let Reply::Added(added) = reply { Some(added) } else { None }
+}
+
+fn tool_key(reply: Reply) -> Option<ToolKey> {
+    if let Reply::ToolKey(key) = reply { Some(key) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Everything between `start` and `end` in this file's own text, cut at `mark`.
+    fn names<'a>(text: &'a str, before: &str, after: char) -> BTreeSet<&'a str> {
+        text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
+    }
+
+    #[test]
+    fn the_page_may_call_every_command_and_nothing_else() {
+        let code = include_str!("commands.rs").split("#[cfg(test)]").next().unwrap_or_default();
+        let code = code.replace("async fn", "fn");
+        let written = names(&code, "#[tauri::command]\npub(crate) fn ", '(');
+        let permissions = include_str!("../permissions/page.toml");
+        let allowed = names(permissions, "    \"", '"');
+        let handled = include_str!("window.rs");
+        let handled = names(handled, "            commands::", ',');
+        assert_eq!(written, allowed);
+        assert_eq!(written, handled);
+        assert!(written.contains("snapshot"));
+    }
+
+    #[test]
+    fn u4_no_command_asks_for_a_token() {
+        for code in [include_str!("commands.rs"), include_str!("ask.rs"), include_str!("window.rs")] {
+            let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+            assert!(!code.contains("Request::Token") && !code.contains("Reply::Token"));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Signbell's desktop shell, in two kinds of process.
+//!
+//! `signbell-desktop` is the tray: an icon with a menu, and the notifications. It starts the engine,
+//! unless another process (`signbell serve`) runs it already, and speaks to it through the control
+//! socket either way, as every other client does. It lives for as long as the person is logged in, so
+//! it never makes a webview.
+//!
+//! `signbell-desktop window` is the window, started by the tray and gone when it is closed: WebKit
+//! keeps its helper processes for as long as the process that once showed a page.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`watch`] | follows the engine, and finds it again when it went away |
+//! | [`ask`] | everything that is asked of the engine |
+//! | [`tray`] | the tray process: the icon, its menu, the window's process |
+//! | [`notify`] | the bell: a notification for each account that needs the person |
+//! | [`window`] | the window process, and [`commands`], what its page may call |
+
+mod ask;
+mod clipboard;
+mod commands;
+mod demo;
+mod desktop;
+mod notify;
+mod plain;
+mod tray;
+mod watch;
+mod window;
+
+use std::fs::File;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use signbell_engine::control::{Failure, Request};
+use signbell_engine::paths::Paths;
+use signbell_engine::{Engine, Options, StartError, wording};
+use tracing_subscriber::EnvFilter;
+
+use crate::window::{Leader, Page};
+
+fn main() -> ExitCode {
+    log_to_stderr();
+    match Role::from_args(std::env::args().skip(1)).and_then(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => complain(&failure),
+    }
+}
+
+/// What this process is.
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    Tray,
+    Window { page: Page, leader: Leader },
+}
+
+impl Role {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let (mut page, mut leader) = (Page::Home, Leader::Nobody);
+        match args.next().as_deref() {
+            None => return Ok(Self::Tray),
+            Some("window") => {}
+            Some(_) => return Err(wording::tray::desktop_usage()),
+        }
+        while let Some(option) = args.next() {
+            match option.as_str() {
+                "--at" => {
+                    let name = args.next().and_then(|name| name.parse().ok());
+                    page = name.ok_or_else(wording::tray::desktop_usage)?;
+                }
+                "--led" => leader = Leader::Stdin,
+                _ => return Err(wording::tray::desktop_usage()),
+            }
+        }
+        Ok(Self::Window { page, leader })
+    }
+}
+
+fn start(role: Role) -> Result<(), Failure> {
+    let paths = Paths::from_env().map_err(|e| wording::tray::no_folder("The home folder", &e))?;
+    // The toolkit ends the process with a panic where there is no screen, so it is asked first.
+    if !desktop::has_screen() {
+        return Err(wording::tray::no_screen());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
+    tauri::async_runtime::set(runtime.handle().clone());
+    match role {
+        Role::Tray => runtime.block_on(prepare_tray(&paths))?.map_or(Ok(()), |mine| tray::run(&paths, mine)),
+        Role::Window { page, leader } => window::run(&paths, page, leader),
+    }
+}
+
+/// What only one process of a person holds.
+struct Mine {
+    /// Released when the process ends, however it ends.
+    _lock: File,
+    /// Nothing where another process runs the engine.
+    engine: Option<Engine>,
+}
+
+/// Takes the shell's lock and starts the engine. Nothing, where the tray is there already: then its
+/// window comes up instead.
+async fn prepare_tray(paths: &Paths) -> Result<Option<Mine>, Failure> {
+    paths.create().map_err(|e| wording::tray::no_folder("Signbell's folder", &e))?;
+    let lock_file = paths.shell_lock();
+    let trouble = |e: std::io::Error| wording::tray::no_folder(&lock_file.display().to_string(), &e);
+    let lock = File::options().create(true).append(true).open(&lock_file).map_err(trouble)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return raise_window(paths).await.map(|()| None),
+        Err(std::fs::TryLockError::Error(e)) => return Err(trouble(e)),
+    }
+    Ok(Some(Mine { _lock: lock, engine: start_engine(paths).await? }))
+}
+
+/// Nothing, where another process runs it already: then it doesn't matter how we would have.
+async fn start_engine(paths: &Paths) -> Result<Option<Engine>, Failure> {
+    let started = match Options::from_env(paths.clone()) {
+        Ok(options) => Engine::start(options).await,
+        Err(_) if ask::done(&paths.control_socket(), &Request::Status).await.is_ok() => return Ok(None),
+        Err(e) => Err(e),
+    };
+    match started {
+        Ok(engine) => Ok(Some(engine)),
+        Err(StartError::AlreadyRunning) => Ok(None),
+        Err(e) => Err(wording::start_failure(&e)),
+    }
+}
+
+/// Asks the tray that runs already to show its window. A tray that has only just started has no
+/// socket yet.
+async fn raise_window(paths: &Paths) -> Result<(), Failure> {
+    const TRIES: usize = 20;
+    for _ in 1..TRIES {
+        match ask::done(&paths.control_socket(), &Request::OpenWindow).await {
+            Ok(()) => return Ok(()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    ask::done(&paths.control_socket(), &Request::OpenWindow).await
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("SIGNBELL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,signbell=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[expect(clippy::print_stderr, reason = "there is no window yet, and whoever started us reads this")]
+fn complain(failure: &Failure) -> ExitCode {
+    eprintln!("{failure}");
+    failure.kind.exit_code().into()
+}
+
+/// The configuration, the page and the icons, compiled in.
+fn context() -> tauri::Context {
+    tauri::generate_context!()
+}

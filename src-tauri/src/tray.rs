@@ -1,0 +1,287 @@
+//! The tray process: it shows what the engine says, and does what the person clicks.
+
+mod child;
+mod menu;
+mod native;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use signbell_engine::Engine;
+use signbell_engine::control::{Failure, Notice, Request};
+use signbell_engine::model::AccountName;
+use signbell_engine::paths::Paths;
+use signbell_engine::view::{AppView, StateName};
+use signbell_engine::wording;
+use tauri::{AppHandle, RunEvent};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use self::child::WindowProcess;
+use self::menu::{Action, Look, look};
+use self::native::NativeTray;
+use crate::Mine;
+use crate::ask;
+use crate::clipboard::Clipboard;
+use crate::notify::{Answered, Bell};
+use crate::watch::{News, Seen, follow};
+use crate::window::Page;
+
+#[cfg(test)]
+pub(crate) use self::menu::tests::{account_in, view_of};
+
+/// Runs until the person quits, or the system ends us.
+pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
+    let Mine { _lock: lock, engine } = mine;
+    let app =
+        tauri::Builder::default().build(crate::context()).map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
+    let (answered, answers) = mpsc::unbounded_channel();
+    let shell = Arc::new(Shell {
+        app: app.handle().clone(),
+        socket: paths.control_socket(),
+        seen: Mutex::default(),
+        window: WindowProcess::default(),
+        bell: Bell::hang(paths.control_socket().with_file_name("signbell.png"), answered),
+        clipboard: Clipboard::default(),
+    });
+    let clicked = Arc::clone(&shell);
+    let icon_folder = paths.control_socket().with_file_name("tray");
+    let tray = NativeTray::put(app.handle(), icon_folder, look(&Seen::Starting), move |action| clicked.act(action));
+    let engine = engine.map(|engine| OwnEngine::keep(engine, app.handle().clone()));
+
+    let (show, looks) = watch::channel(look(&Seen::Starting));
+    tauri::async_runtime::spawn(draw_calmly(tray, looks));
+    tauri::async_runtime::spawn(Arc::clone(&shell).hear(follow(paths.control_socket()), show));
+    tauri::async_runtime::spawn(Arc::clone(&shell).hear_answers(answers));
+    tauri::async_runtime::spawn(exit_on_signal(app.handle().clone()));
+
+    let mut ending = Some((shell, engine));
+    app.run(move |_, event| match event {
+        // There is never a window here; only `exit` ends the tray.
+        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        RunEvent::Exit => {
+            if let Some((shell, engine)) = ending.take() {
+                tauri::async_runtime::block_on(end(&shell, engine));
+            }
+        }
+        _ => {}
+    });
+    drop(lock);
+    Ok(())
+}
+
+struct Shell {
+    app: AppHandle,
+    socket: PathBuf,
+    seen: Mutex<Seen>,
+    window: WindowProcess,
+    bell: Bell,
+    clipboard: Clipboard,
+}
+
+impl Shell {
+    /// Shows what the engine says.
+    async fn hear(self: Arc<Self>, mut news: mpsc::UnboundedReceiver<News>, show: watch::Sender<Look>) {
+        let mut first_view = true;
+        while let Some(item) = news.recv().await {
+            match item {
+                News::Seen(seen) => {
+                    let view = if let Seen::View(view) = &seen { Some(Arc::clone(view)) } else { None };
+                    show.send_replace(look(&seen));
+                    *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+                    // Whoever starts Signbell for the first time wants to see it.
+                    if let Some(view) = &view
+                        && std::mem::take(&mut first_view)
+                        && view.accounts.is_empty()
+                    {
+                        self.show_window(Page::Home).await;
+                    }
+                    // Without an engine no click could do anything, so nothing rings then.
+                    self.bell.see(view.unwrap_or_default());
+                }
+                News::Notice(Notice::OpenWindow) => self.show_window(Page::Home).await,
+                News::Notice(Notice::Say { text }) => {
+                    // An open window says it itself.
+                    if !self.window.is_open().await {
+                        self.bell.say(wording::tray::NAME.to_owned(), text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the person answered to the bell.
+    async fn hear_answers(self: Arc<Self>, mut answers: mpsc::UnboundedReceiver<Answered>) {
+        while let Some(answer) = answers.recv().await {
+            match answer {
+                Answered::SignIn(account) => self.act(Action::SignIn(account)),
+                Answered::Later(account) => self.spawn(Request::Later { account }),
+            }
+        }
+    }
+
+    /// Does what a click asks for, without holding up the clicks after it.
+    fn act(self: &Arc<Self>, action: Action) {
+        tracing::debug!(%action, "clicked");
+        match action {
+            Action::SignIn(account) => self.spawn_sign_in(vec![account], false),
+            Action::SignInAgain(account) => self.spawn_sign_in(vec![account], true),
+            Action::SignInAll => {
+                let needs = |view: &AppView| {
+                    let needing = view.accounts.iter().filter(|a| a.state == StateName::NeedsSignIn);
+                    needing.map(|a| a.account.clone()).collect()
+                };
+                self.spawn_sign_in(self.view().as_deref().map(needs).unwrap_or_default(), false);
+            }
+            Action::Renew(account) => self.spawn(Request::Refresh { account }),
+            Action::SignOut(account) => self.spawn(Request::SignOut { account, forget: false }),
+            Action::Pause => self.spawn(Request::Pause { paused: true }),
+            Action::Resume => self.spawn(Request::Pause { paused: false }),
+            Action::CopyAddress(service) => {
+                let view = self.view();
+                let found = view.as_deref().and_then(|view| view.services.iter().find(|s| s.service == service));
+                if let Some(Err(failure)) = found.map(|service| self.clipboard.copy(&service.address)) {
+                    self.bell.say(wording::tray::NAME.to_owned(), failure.message);
+                }
+            }
+            Action::Add => self.spawn_window(Page::Add),
+            Action::Open => self.spawn_window(Page::Home),
+            Action::Quit => self.app.exit(0),
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, request: Request) {
+        let shell = Arc::clone(self);
+        tauri::async_runtime::spawn(async move {
+            if let Err(failure) = ask::done(&shell.socket, &request).await {
+                shell.bell.say(shell.title_for(request_account(&request)), failure.message);
+            }
+        });
+    }
+
+    /// One account after the other: two pages at once would steal each other's attention.
+    fn spawn_sign_in(self: &Arc<Self>, accounts: Vec<AccountName>, force: bool) {
+        let shell = Arc::clone(self);
+        tauri::async_runtime::spawn(async move {
+            for account in accounts {
+                if let Err(failure) = ask::sign_in(&shell.socket, account.clone(), force).await {
+                    shell.bell.say(shell.title_for(Some(&account)), failure.message);
+                }
+            }
+        });
+    }
+
+    fn spawn_window(self: &Arc<Self>, page: Page) {
+        let shell = Arc::clone(self);
+        tauri::async_runtime::spawn(async move { shell.show_window(page).await });
+    }
+
+    async fn show_window(&self, page: Page) {
+        if let Err(e) = self.window.show(page).await {
+            tracing::error!("the window could not be started: {e}");
+            let failure = wording::tray::toolkit_failed(&e.to_string());
+            self.bell.say(wording::tray::NAME.to_owned(), failure.message);
+        }
+    }
+
+    fn view(&self) -> Option<Arc<AppView>> {
+        match &*self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
+            Seen::View(view) => Some(Arc::clone(view)),
+            Seen::Starting | Seen::Gone => None,
+        }
+    }
+
+    /// The heading of a failure's notification.
+    fn title_for(&self, account: Option<&AccountName>) -> String {
+        let Some(account) = account else { return wording::tray::NAME.to_owned() };
+        let view = self.view();
+        let found = view.as_deref().and_then(|view| view.accounts.iter().find(|a| a.account == *account));
+        wording::tray::failed_for(found.map_or(account.as_str(), |account| &account.short_title))
+    }
+}
+
+/// Draws at once, but what changes many times a second only a few times: nobody could read it, and
+/// each change is work for the panel.
+async fn draw_calmly(tray: Option<NativeTray>, mut looks: watch::Receiver<Look>) {
+    const CALM: Duration = Duration::from_millis(250);
+    let Some(tray) = tray else { return };
+    while looks.changed().await.is_ok() {
+        let look = looks.borrow_and_update().clone();
+        tray.draw(look);
+        tokio::time::sleep(CALM).await;
+    }
+}
+
+fn request_account(request: &Request) -> Option<&AccountName> {
+    match request {
+        Request::Refresh { account } | Request::SignOut { account, .. } | Request::Later { account } => Some(account),
+        _ => None,
+    }
+}
+
+/// The engine that this process runs.
+struct OwnEngine {
+    stop: oneshot::Sender<()>,
+    stopped: JoinHandle<()>,
+}
+
+impl OwnEngine {
+    /// Keeps it until [`OwnEngine::end`]; a client may ask for that too.
+    fn keep(engine: Engine, app: AppHandle) -> Self {
+        let (stop, mut stopping) = oneshot::channel();
+        let keeper = async move {
+            tokio::select! {
+                () = engine.quit_requested() => {
+                    app.exit(0);
+                    // An error means that `end` is not waiting, which is as good.
+                    let _ = stopping.await;
+                }
+                _ = &mut stopping => {}
+            }
+            engine.shutdown().await;
+        };
+        let tauri::async_runtime::JoinHandle::Tokio(stopped) = tauri::async_runtime::spawn(keeper);
+        Self { stop, stopped }
+    }
+
+    async fn end(self) {
+        // The keeper is gone only if it panicked.
+        let _ = self.stop.send(());
+        let _ = self.stopped.await;
+    }
+}
+
+/// Nothing of ours stays: no window, no notification, no engine.
+async fn end(shell: &Shell, engine: Option<OwnEngine>) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    shell.clipboard.hand_over();
+    let desktop = async {
+        tokio::join!(shell.window.end(), shell.bell.end());
+    };
+    let engine = async {
+        if let Some(engine) = engine {
+            engine.end().await;
+        }
+    };
+    // The engine knows its own deadline.
+    let (in_time, ()) = tokio::join!(tokio::time::timeout(PATIENCE, desktop), engine);
+    if in_time.is_err() {
+        tracing::warn!("the desktop did not answer in time");
+    }
+}
+
+async fn exit_on_signal(app: AppHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    app.exit(0);
+}

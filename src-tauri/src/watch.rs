@@ -1,0 +1,74 @@
+//! Following the engine: its views and notices as they come, and the way back when it went away.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use signbell_engine::control::client::Conversation;
+use signbell_engine::control::{Failure, Notice, Reply, Request};
+use signbell_engine::view::AppView;
+use tokio::sync::mpsc;
+
+/// What is known of the engine.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Seen {
+    /// Nothing yet.
+    #[default]
+    Starting,
+    /// It does not answer.
+    Gone,
+    /// Its last view.
+    View(Arc<AppView>),
+}
+
+/// Something new.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The engine changed, came or went.
+    Seen(Seen),
+    /// A thing to say or do once.
+    Notice(Notice),
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// Follows the engine at `socket` until the receiver is dropped.
+pub(crate) fn follow(socket: PathBuf) -> mpsc::UnboundedReceiver<News> {
+    let (tell, news) = mpsc::unbounded_channel();
+    tauri::async_runtime::spawn(async move {
+        let mut wait = FIRST_WAIT;
+        let mut there = true;
+        while !tell.is_closed() {
+            let mut heard = false;
+            let end = listen(&socket, |item| {
+                heard = true;
+                // A receiver that is gone is noticed above.
+                let _ = tell.send(item);
+            })
+            .await;
+            if heard || there {
+                // Said once, however often it is tried again.
+                tracing::debug!(code = end.err().map(|failure| failure.code), "the engine does not answer");
+                let _ = tell.send(News::Seen(Seen::Gone));
+            }
+            there = false;
+            wait = if heard { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
+            tokio::time::sleep(wait).await;
+        }
+    });
+    news
+}
+
+/// One connection, from its beginning to its end.
+async fn listen(socket: &Path, mut tell: impl FnMut(News)) -> Result<(), Failure> {
+    let mut talk = Conversation::open(socket, &Request::Watch).await?;
+    while let Some(reply) = talk.next().await? {
+        match reply {
+            Reply::View(view) => tell(News::Seen(Seen::View(view.into()))),
+            Reply::Notice(notice) => tell(News::Notice(notice)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
