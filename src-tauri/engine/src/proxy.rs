@@ -162,7 +162,7 @@ impl Exchange<'_> {
         session.used();
         self.note_use();
         let mut attempt = Attempt::First;
-        let mut lease = self.lease(call, Want::default()).await?;
+        let (mut lease, waited) = self.lease(call, Want::default()).await?;
         loop {
             let (response, upgrade) = self.forward(call, &lease, attempt).await?;
             let verdict = recognise::verdict(&response);
@@ -171,8 +171,14 @@ impl Exchange<'_> {
                 Decision::Relay => {
                     if verdict == Verdict::Accepted {
                         session.accepted(lease.generation);
-                        if attempt == Attempt::Replay {
-                            self.record(Kind::Recovered, &wording::recovered(self), Some(began.elapsed()));
+                        match (attempt, waited) {
+                            (Attempt::Replay, _) => {
+                                self.record(Kind::Recovered, &wording::recovered(self), Some(began.elapsed()));
+                            }
+                            (Attempt::First, true) => {
+                                self.record(Kind::Recovered, &wording::waited(self), Some(began.elapsed()));
+                            }
+                            (Attempt::First, false) => {}
                         }
                     }
                     call.body.keep_no_more();
@@ -197,13 +203,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// A token to begin with. Where only the person can help, the request waits here, unsent.
-    async fn lease(&self, call: &mut Call, want: Want) -> Result<Lease, Refusal> {
+    /// A token to begin with, and whether the request had to wait for it: where only the person can
+    /// help, it waits here, unsent.
+    async fn lease(&self, call: &mut Call, want: Want) -> Result<(Lease, bool), Refusal> {
         match self.route.session.lease(want).await {
-            Ok(lease) => Ok(lease),
+            Ok(lease) => Ok((lease, false)),
             Err(Unready::NeedsPerson(_)) => {
                 self.hold(call).await;
-                self.route.session.lease(want).await.map_err(|e| self.refusal(e))
+                self.route.session.lease(want).await.map(|lease| (lease, true)).map_err(|e| self.refusal(e))
             }
             Err(e) => Err(self.refusal(e)),
         }

@@ -16,6 +16,8 @@ use crate::model::GrantId;
 use crate::provider::Provider;
 use crate::vault::{Vault, VaultError};
 
+type Done = oneshot::Sender<Result<(), VaultError>>;
+
 pub(super) struct Actor {
     grant: Arc<GrantId>,
     provider: Provider,
@@ -27,7 +29,7 @@ pub(super) struct Actor {
     publish: watch::Sender<State>,
     waiting: Vec<(Want, oneshot::Sender<Result<Lease, Unready>>)>,
     /// Who waits for the vault after a sign-in or a sign-out.
-    person: Option<oneshot::Sender<Result<(), VaultError>>>,
+    person: Option<Done>,
     refresh_began: Option<Instant>,
 }
 
@@ -60,13 +62,17 @@ impl Actor {
                     input
                 }
             };
-            self.tell_person(&state, &input);
+            let saved = self.saved_for_person(&state, &input);
             let (next, effects) = state::step(state, input, clock::now());
             state = next;
             for effect in effects {
                 self.carry_out(effect);
             }
             self.publish.send_replace(state.clone());
+            // Who asks how things stand right after must see it.
+            if let Some((done, result)) = saved {
+                let _ = done.send(result);
+            }
             self.answer_waiting(&mut state);
         }
     }
@@ -100,13 +106,14 @@ impl Actor {
         }
     }
 
-    /// The save of an earlier refresh may still be on its way; the person waits for their own.
-    fn tell_person(&mut self, state: &State, input: &Input) {
-        if let Input::Saved { generation, result } = input
-            && *generation == state::generation_of(state)
-            && let Some(done) = self.person.take()
-        {
-            let _ = done.send(result.clone());
+    /// Who waits for this save, and how it went. That of an earlier refresh may still be on its way;
+    /// the person waits for their own.
+    fn saved_for_person(&mut self, state: &State, input: &Input) -> Option<(Done, Result<(), VaultError>)> {
+        match input {
+            Input::Saved { generation, result } if *generation == state::generation_of(state) => {
+                self.person.take().map(|done| (done, result.clone()))
+            }
+            _ => None,
         }
     }
 

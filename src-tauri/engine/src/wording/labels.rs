@@ -49,7 +49,7 @@ const LABELS: &[(&str, &str)] = &[
     ("sessions.unused", "No tool has used a session yet"),
     ("sessions.needing", "Accounts that need you"),
     ("sessions.others", "Other accounts"),
-    ("sessions.vault", "Tokens are kept in {vault}"),
+    ("sessions.vault", "Where tokens are kept: {vault}"),
     ("account.used", "used by {tool}, {when}"),
     ("account.sign_in", "Sign in"),
     ("account.sign_in_again", "Sign in again"),

@@ -155,6 +155,12 @@ pub fn recovered(names: &impl Names) -> String {
     format!("{} refused the token; it was renewed and {}'s request went through", names.service(), names.tool())
 }
 
+/// A request waited for the person, and went through.
+#[must_use]
+pub fn waited(names: &impl Names) -> String {
+    format!("{}'s request waited for you and went through", names.tool())
+}
+
 /// A request waits.
 #[must_use]
 pub fn held(names: &impl Names) -> String {
