@@ -129,6 +129,7 @@ impl Http {
     ///
     /// # Errors
     /// [`NetworkError`].
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls_config(settings.extra_ca.as_deref())?)

@@ -1,0 +1,65 @@
+# Everything runs from here. Each target installs what it needs first, and says what and why.
+
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+tools := $(target)/tools
+export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
+
+DENY := 0.20.2
+deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
+
+.PHONY: help run test bench audit fmt clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+
+ifneq ($(DISPLAY)$(WAYLAND_DISPLAY),)
+run: ## build Signbell and start it
+	@.ci/setup.sh app
+	cargo build --locked --release --package signbell-desktop --package signbell-cli
+	$(target)/release/signbell app
+else
+run:
+	@.ci/setup.sh cli
+	@echo "No display here (neither DISPLAY nor WAYLAND_DISPLAY): building the command line only, without tray and window."
+	cargo build --locked --release --package signbell-cli
+	@echo "Starting signbell serve; Ctrl-C ends it."
+	$(target)/release/signbell serve
+endif
+
+# What takes least comes first. Building all targets at once is what makes clippy, the programs and
+# the tests share one set of features, so that every package is built once.
+test: ## formatting, lints, licences and all tests
+	@.ci/setup.sh test
+	cargo fmt --all --check
+	for module in $$(find ui -name '*.js'); do node --input-type=module --check < $$module || { echo "in $$module"; exit 1; }; done
+	npm ci --silent --no-audit --no-fund --prefix tests/provider
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory $(deny)
+	$(deny) --locked check bans licenses sources
+	cargo build --locked --workspace --all-targets
+	if ldd $(target)/debug/signbell | grep -E 'libgtk|libgdk|libwebkit'; then echo "signbell must run without a screen"; exit 1; fi
+	SIGNBELL_NODE=$$(command -v node) cargo test --locked --workspace
+
+bench: ## requests per second beside nginx and haproxy
+	@.ci/setup.sh bench
+	npm ci --silent --no-audit --no-fund --prefix tests/provider
+	cargo build --locked --release --package signbell-cli
+	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt
+
+audit: $(deny) ## known vulnerabilities of the packages (needs the network)
+	$(deny) --locked check advisories
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+clean: ## remove what was built
+	cargo clean
+	rm -rf tests/provider/node_modules
+
+# Unoptimised, for its build would be longer than all of its runs.
+$(deny):
+	@.ci/setup.sh cli
+	@if command -v cargo-deny >/dev/null; then mkdir -p $(@D) && ln -sf "$$(command -v cargo-deny)" $@; else \
+		echo "Building cargo-deny $(DENY), which checks licences, bans and advisories: some minutes, once." && \
+		CARGO_TARGET_DIR=$(tools)/build CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug \
+			--version $(DENY) --root $(tools)/cargo-deny-$(DENY) cargo-deny && rm -rf $(tools)/build; fi
