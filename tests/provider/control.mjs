@@ -15,25 +15,32 @@ export function control({ state, store, jwts }) {
   const destroyJwts = (login) => {
     for (const [jti, owner] of jwts) if (owner === login) jwts.delete(jti);
   };
+  const ofResource = (query) => query.get('resource') || undefined; // all of them without
   const login = (query) => query.get('login') || (() => { throw new Error('login is missing'); })();
 
   const routes = {
     'GET /counts': () => state.counts,
     'GET /last': () => state.last,
 
+    // The token values of a login, also those that were rotated away: what must be found nowhere.
+    'GET /tokens': (query) => Object.fromEntries(['AccessToken', 'RefreshToken', 'AuthorizationCode']
+      .map((model) => [model, store.idsFor(login(query), model)])),
+
     // Without the grant no refresh token of it can be used; the browser's session stays.
+    // ?resource=… leaves the tokens of other resources, and the grant, alone.
     'POST /revoke-refresh': (query) => {
-      const models = ['RefreshToken', 'AuthorizationCode', 'Grant'];
+      const resource = ofResource(query);
+      const models = ['RefreshToken', 'AuthorizationCode', ...(resource ? [] : ['Grant'])];
       if (query.get('access') === '1') {
         models.push('AccessToken');
         destroyJwts(login(query));
       }
-      return { destroyed: store.destroyFor(login(query), ...models) };
+      return { destroyed: store.destroyFor(login(query), models, resource) };
     },
 
     'POST /expire-access': (query) => {
       destroyJwts(login(query));
-      return { destroyed: store.destroyFor(login(query), 'AccessToken') };
+      return { destroyed: store.destroyFor(login(query), ['AccessToken'], ofResource(query)) };
     },
 
     'POST /fault': (_query, body) => {

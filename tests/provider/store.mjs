@@ -9,13 +9,22 @@ export class Store {
     return this.models.get(model);
   }
 
-  /** Destroys every entry of these models that belongs to the login; returns how many of each. */
-  destroyFor(login, ...models) {
+  /** The ids of a model's entries that belong to the login: of opaque tokens, their values. */
+  idsFor(login, model) {
+    return [...this.of(model)].filter(([, { payload }]) => payload.accountId === login).map(([id]) => id);
+  }
+
+  /**
+   * Destroys every entry of these models that belongs to the login, and to the resource if one is
+   * named; returns how many of each.
+   */
+  destroyFor(login, models, resource) {
     const destroyed = {};
     for (const model of models) {
       destroyed[model] = 0;
       for (const [id, { payload }] of this.of(model)) {
         if (payload.accountId !== login) continue;
+        if (resource && ![payload.aud, payload.resource].flat().includes(resource)) continue;
         this.of(model).delete(id);
         destroyed[model] += 1;
       }

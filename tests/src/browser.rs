@@ -190,6 +190,8 @@ impl Chromium {
     fn type_login(&self, login: &str) -> Result<()> {
         self.session.wait_loaded(PAGE)?;
         if let Some(field) = self.session.try_find("#login")? {
+            // A `login_hint` may stand there already.
+            self.session.clear(&field)?;
             self.session.type_text(&field, login)?;
             ensure!(self.click_through("#continue")?, "#login without #continue");
         }

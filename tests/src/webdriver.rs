@@ -100,6 +100,12 @@ impl Session {
         Ok(())
     }
 
+    /// Empties a field.
+    pub fn clear(&self, element: &Element) -> Result<()> {
+        self.post(&format!("/element/{}/clear", element.0), &json!({}))?;
+        Ok(())
+    }
+
     /// The visible text of an element.
     pub fn text_of(&self, element: &Element) -> Result<String> {
         string(self.get(&format!("/element/{}/text", element.0))?)

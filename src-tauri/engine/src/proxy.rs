@@ -27,7 +27,7 @@ use hyper::{Request, Response};
 use url::Url;
 
 use self::decide::{Decision, Policy};
-pub use self::forward::{Pool, Pools};
+pub use self::forward::{Pool, Pools, UpstreamError};
 use self::identify::Guesses;
 pub use self::identify::KEY_PREFIX;
 use self::recognise::Verdict;

@@ -13,6 +13,7 @@ use crate::model::{AccountName, GrantId};
 use crate::session::SessionHandle;
 use crate::session::state::{State, Unready, Want};
 use crate::signin::{self, SignIn, SignInError};
+use crate::vault::VaultError;
 use crate::wording;
 
 /// A sign-in under way. A second one for the same grant joins it instead of opening another.
@@ -69,6 +70,8 @@ impl Core {
     async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
         match session.lease(Want::default()).await {
             Err(Unready::NeedsPerson(_) | Unready::SignedOut | Unready::RefreshDidNotHelp) => Ok(true),
+            // Where there is no keyring there is nothing to read either: in memory, with a banner (T1).
+            Err(Unready::Vault(VaultError::Absent)) => Ok(true),
             Err(Unready::Vault(why)) => Err(wording::vault_failure(&why)),
             Ok(_) | Err(Unready::Provider { .. }) => Ok(false),
         }

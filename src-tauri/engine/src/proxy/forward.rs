@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
-use super::replay::{Outgoing, Source};
+use super::replay::{Outgoing, OutgoingError, Source};
 use crate::model::GrantId;
 use crate::provider::{NetworkError, NetworkSettings, tls_config};
 
@@ -38,6 +38,9 @@ pub enum UpstreamError {
     /// No answer in time.
     #[error("no answer in time")]
     Silent,
+    /// The tool's own body broke off or can't be read: nothing that the upstream did.
+    #[error("{0}")]
+    Tool(String),
 }
 
 /// The pools of all grants. Two accounts never share a connection (E9).
@@ -123,7 +126,13 @@ where
         let client = if upgrade { &self.http1 } else { &self.any };
         client.request(request).await.map_err(|e| {
             let why = deepest(&e);
-            if e.is_connect() { UpstreamError::Unreachable(why) } else { UpstreamError::Broken(why) }
+            if is_the_tools(&e) {
+                UpstreamError::Tool(why)
+            } else if e.is_connect() {
+                UpstreamError::Unreachable(why)
+            } else {
+                UpstreamError::Broken(why)
+            }
         })
     }
 }
@@ -169,6 +178,12 @@ pub(super) fn discard(response: Response<Incoming>) {
             left = rest;
         }
     }));
+}
+
+/// Whether the tool's own body is what broke.
+fn is_the_tools(error: &dyn std::error::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(OutgoingError::Tool(_))))
 }
 
 fn deepest(error: &dyn std::error::Error) -> String {

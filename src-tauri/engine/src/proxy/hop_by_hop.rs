@@ -1,9 +1,10 @@
 //! What concerns one connection only (RFC 9110 section 7.6.1).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Removes the headers that concern one connection only.
+/// Removes the headers that concern one connection only. `Trailer` is none of them, and hyper sends no
+/// trailer that it does not name.
 pub(super) fn strip(headers: &mut HeaderMap) {
     let wants_trailers = lists(headers, &TE, "trailers");
     if headers.contains_key(CONNECTION) {
@@ -20,7 +21,7 @@ pub(super) fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in [CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
     headers.remove("keep-alive");

@@ -108,6 +108,7 @@ impl Refusal {
                 UpstreamError::Unreachable(_) => "upstream_unreachable",
                 UpstreamError::Broken(_) => "upstream_broken",
                 UpstreamError::Silent => "upstream_silent",
+                UpstreamError::Tool(_) => "bad_body",
             },
             Self::BadLocation(_) => "bad_location",
             Self::UnusableToken => "unusable_token",
@@ -137,6 +138,7 @@ impl Refusal {
             },
             Self::Session { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream { trouble: UpstreamError::Silent, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream { trouble: UpstreamError::Tool(_), .. } => StatusCode::BAD_REQUEST,
             Self::Upstream { .. } | Self::BadLocation(_) | Self::UnusableToken => StatusCode::BAD_GATEWAY,
         }
     }

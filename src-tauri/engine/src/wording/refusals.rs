@@ -1,6 +1,6 @@
 //! What a tool is told when Signbell itself answers.
 
-use crate::proxy::Refusal;
+use crate::proxy::{Refusal, UpstreamError};
 use crate::session::state::Unready;
 
 /// An answer's words.
@@ -72,6 +72,9 @@ pub fn refusal(refusal: &Refusal) -> Refused {
             format!("Correct its `url` below [services.{service}] in config.toml."),
         ),
         Refusal::Session { account, name, why, .. } => session(account, name.as_str(), why),
+        Refusal::Upstream { trouble: UpstreamError::Tool(why), .. } => {
+            refused("Bad request body", format!("The request's body can't be read: {why}."), String::new())
+        }
         Refusal::Upstream { service, trouble } => {
             refused("Upstream trouble", format!("{service} gave no answer: {trouble}."), String::new())
         }

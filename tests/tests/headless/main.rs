@@ -1,0 +1,22 @@
+//! Signbell without a screen, from the outside: the real binary, a real authorization server, real
+//! tools. Each test has a sandbox, a provider and an engine of its own.
+
+use std::time::Duration;
+
+mod contract;
+mod demo;
+mod entry;
+mod grants;
+mod outages;
+mod ownership;
+mod recovery;
+mod relay;
+mod secrets;
+mod sign_in;
+mod standing;
+mod survival;
+mod wire;
+mod world;
+
+/// How long anything that has to happen may take: generous, for machines that are busy.
+const SOON: Duration = Duration::from_secs(45);
