@@ -87,7 +87,11 @@ impl Core {
         let provider = provider_title(config, settings);
         let identity = self.known.identity(account).map(|who| who.display);
         let title = wording::account_title(identity.as_deref(), &provider, label);
-        (title, wording::account_short_title(&provider, label))
+        // "Linear needs you" says too little where there are two.
+        let alone =
+            config.accounts.values().filter(|a| settings.is_some_and(|own| own.provider == a.provider)).count() < 2;
+        let mark = label.or(identity.as_deref()).unwrap_or(account.as_str());
+        (title, wording::account_short_title(&provider, label.or((!alone).then_some(mark))))
     }
 
     fn account_view(&self, config: &Config, name: &AccountName, account: &AccountConfig, now: Now) -> AccountView {
