@@ -149,7 +149,7 @@ function actions(account) {
   const signIn = () => act(place, () => call('sign_in', { account: id }));
   if (how === 'signed_out') return button(t('account.sign_in'), { id: `act-${id}`, key: 'sign-in', place, on: signIn });
   return [
-    button(t('account.sign_in_again'), { look: 'filled', id: `act-${id}`, key: 'again', place, on: signIn }),
+    button(t(account.identity ? 'account.sign_in_again' : 'account.sign_in'), { look: 'filled', id: `act-${id}`, key: 'again', place, on: signIn }),
     (ring || waiting > 0) &&
       button(t('account.later'), {
         look: 'plain',

@@ -176,6 +176,7 @@ impl Engine {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let core = assemble(paths, file, vault, &listening)?;
         core.apply();
+        core.read_unknown().await;
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);
             async move { core.keep_view().await }
@@ -295,7 +296,9 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         .map_err(|e| StartError::Config(format!("{}: {e}", paths.state_file().display())))?;
     let activity = Activity::open(paths.activity_file());
     let budget = Arc::new(Budget::new(file.proxy.replay_bytes, file.proxy.replay_bytes_in_all));
-    let proxy = Arc::new(Proxy::new(address, bell.clone(), activity.clone(), usage.clone(), budget));
+    let changed = Arc::new(Notify::new());
+    let proxy =
+        Arc::new(Proxy::new(address, bell.clone(), activity.clone(), usage.clone(), Arc::clone(&changed), budget));
     Ok(Arc::new_cyclic(|this| Core {
         paths,
         proxy,
@@ -314,7 +317,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         vault_trouble: Mutex::new(None),
         view: watch::Sender::new(Arc::new(AppView::default())),
         notices: broadcast::channel(64).0,
-        changed: Notify::new(),
+        changed,
         quit: Notify::new(),
         this: this.clone(),
     }))

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use tokio::sync::Notify;
 use url::Url;
 
 use self::decide::{Decision, Policy};
@@ -39,7 +40,7 @@ use crate::bell::Bell;
 use crate::clock;
 use crate::session::state::{State, Unready, Want};
 use crate::session::{Lease, SessionHandle};
-use crate::usage::Usage;
+use crate::usage::{Novelty, Usage};
 use crate::wording;
 
 /// What every request of one engine shares.
@@ -56,6 +57,8 @@ pub struct Proxy {
     pub activity: Activity,
     /// Who used what when.
     pub usage: Usage,
+    /// Told when the snapshot shows something that is no longer so.
+    pub changed: Arc<Notify>,
     /// What is kept of all bodies together.
     pub budget: Arc<replay::Budget>,
     guesses: Guesses,
@@ -75,7 +78,14 @@ pub enum Attempt {
 impl Proxy {
     /// A proxy that knows nobody yet.
     #[must_use]
-    pub fn new(address: SocketAddr, bell: Bell, activity: Activity, usage: Usage, budget: Arc<Budget>) -> Self {
+    pub fn new(
+        address: SocketAddr,
+        bell: Bell,
+        activity: Activity,
+        usage: Usage,
+        changed: Arc<Notify>,
+        budget: Arc<Budget>,
+    ) -> Self {
         Self {
             address,
             routes: std::sync::RwLock::default(),
@@ -83,6 +93,7 @@ impl Proxy {
             bell,
             activity,
             usage,
+            changed,
             budget,
             guesses: Guesses::default(),
         }
@@ -162,7 +173,7 @@ impl Exchange<'_> {
         session.used();
         self.note_use();
         let mut attempt = Attempt::First;
-        let (mut lease, waited) = self.lease(call, Want::default()).await?;
+        let (mut lease, mut waited) = self.lease(call, Want::default()).await?;
         loop {
             let (response, upgrade) = self.forward(call, &lease, attempt).await?;
             let verdict = recognise::verdict(&response);
@@ -172,10 +183,10 @@ impl Exchange<'_> {
                     if verdict == Verdict::Accepted {
                         session.accepted(lease.generation);
                         match (attempt, waited) {
-                            (Attempt::Replay, _) => {
+                            (Attempt::Replay, false) => {
                                 self.record(Kind::Recovered, &wording::recovered(self), Some(began.elapsed()));
                             }
-                            (Attempt::First, true) => {
+                            (_, true) => {
                                 self.record(Kind::Recovered, &wording::waited(self), Some(began.elapsed()));
                             }
                             (Attempt::First, false) => {}
@@ -191,9 +202,10 @@ impl Exchange<'_> {
                     return respond::relay(response, upgrade, self);
                 }
                 Decision::RefreshAndReplay => match self.after_refusal(call, &lease).await {
-                    Ok(newer) => {
+                    Ok((newer, held)) => {
                         forward::discard(response);
                         lease = newer;
+                        waited |= held;
                         attempt = Attempt::Replay;
                     }
                     Err(Recovery::Impossible) => return respond::relay(response, upgrade, self),
@@ -216,19 +228,19 @@ impl Exchange<'_> {
         }
     }
 
-    /// A newer token after a server refused `lease`'s; waits for the person if it must.
-    async fn after_refusal(&self, call: &mut Call, lease: &Lease) -> Result<Lease, Recovery> {
+    /// A newer token after a server refused `lease`'s, and whether the person had to be waited for.
+    async fn after_refusal(&self, call: &mut Call, lease: &Lease) -> Result<(Lease, bool), Recovery> {
         let want = refused(lease);
         let first = self.route.session.lease(want).await;
-        let outcome = match first {
+        let (outcome, waited) = match first {
             Err(Unready::NeedsPerson(_)) => {
                 self.hold(call).await;
-                self.route.session.lease(want).await
+                (self.route.session.lease(want).await, true)
             }
-            other => other,
+            other => (other, false),
         };
         match outcome {
-            Ok(newer) => Ok(newer),
+            Ok(newer) => Ok((newer, waited)),
             Err(Unready::RefreshDidNotHelp | Unready::SignedOut) => Err(Recovery::Impossible),
             Err(Unready::NeedsPerson(reason)) => {
                 // The upstream's own answer goes through, where the tool would not take it for an
@@ -303,8 +315,12 @@ impl Exchange<'_> {
     }
 
     fn note_use(&self) {
-        if self.proxy.usage.note(&self.route.name, &self.tool.name, clock::now().unix()) {
+        let novelty = self.proxy.usage.note(&self.route.name, &self.tool.name, clock::now().unix());
+        if novelty == Novelty::News {
             self.record(Kind::Used, &wording::used(self), None);
+        }
+        if novelty != Novelty::Known {
+            self.proxy.changed.notify_one();
         }
     }
 

@@ -8,30 +8,54 @@ use crate::model::{ServiceName, ToolName};
 /// A tool that was silent for so long is news when it comes back.
 const NEWS_SECONDS: u64 = 3600;
 
+/// How old the shown time of a last use may be.
+const SHOWN_SECONDS: u64 = 10;
+
+/// What a use tells that was not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Novelty {
+    /// The tool was not seen for long: worth a line in the activity.
+    News,
+    /// The shown time is old: worth a new snapshot.
+    Later,
+    /// Nothing.
+    Known,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: u64,
+    shown: u64,
+}
+
 /// Last uses, in Unix seconds. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
-    last: Arc<Mutex<HashMap<ServiceName, HashMap<ToolName, u64>>>>,
+    last: Arc<Mutex<HashMap<ServiceName, HashMap<ToolName, Seen>>>>,
 }
 
 impl Usage {
-    /// Notes a use; tells whether it is news.
+    /// Notes a use.
     #[must_use]
-    pub fn note(&self, service: &ServiceName, tool: &ToolName, at: u64) -> bool {
+    pub fn note(&self, service: &ServiceName, tool: &ToolName, at: u64) -> Novelty {
         let mut last = self.lock();
         // The usual case finds both entries and makes no new names.
-        if let Some(seen) = last.get_mut(service).and_then(|tools| tools.get_mut(tool)) {
-            let news = at.saturating_sub(*seen) >= NEWS_SECONDS;
-            *seen = at;
-            return news;
+        let Some(seen) = last.get_mut(service).and_then(|tools| tools.get_mut(tool)) else {
+            last.entry(service.clone()).or_default().insert(tool.clone(), Seen { at, shown: at });
+            return Novelty::News;
+        };
+        let silent = at.saturating_sub(seen.at);
+        seen.at = at;
+        if silent < NEWS_SECONDS && at.saturating_sub(seen.shown) < SHOWN_SECONDS {
+            return Novelty::Known;
         }
-        last.entry(service.clone()).or_default().insert(tool.clone(), at);
-        true
+        seen.shown = at;
+        if silent >= NEWS_SECONDS { Novelty::News } else { Novelty::Later }
     }
 
     /// What is remembered from before.
     pub fn restore(&self, service: ServiceName, tool: ToolName, at: u64) {
-        self.lock().entry(service).or_default().entry(tool).or_insert(at);
+        self.lock().entry(service).or_default().entry(tool).or_insert(Seen { at, shown: at });
     }
 
     /// Everything, to be remembered.
@@ -40,7 +64,7 @@ impl Usage {
         let last = self.lock();
         let mut all: Vec<_> = last
             .iter()
-            .flat_map(|(service, tools)| tools.iter().map(|(tool, at)| (service.clone(), tool.clone(), *at)))
+            .flat_map(|(service, tools)| tools.iter().map(|(tool, seen)| (service.clone(), tool.clone(), seen.at)))
             .collect();
         all.sort();
         all
@@ -50,16 +74,16 @@ impl Usage {
     #[must_use]
     pub fn of_service(&self, service: &ServiceName) -> Option<(ToolName, u64)> {
         let last = self.lock();
-        last.get(service)?.iter().max_by_key(|(_, at)| **at).map(|(tool, at)| (tool.clone(), *at))
+        last.get(service)?.iter().max_by_key(|(_, seen)| seen.at).map(|(tool, seen)| (tool.clone(), seen.at))
     }
 
     /// When `tool` was last seen at any service.
     #[must_use]
     pub fn of_tool(&self, tool: &ToolName) -> Option<u64> {
-        self.lock().values().filter_map(|tools| tools.get(tool)).copied().max()
+        self.lock().values().filter_map(|tools| tools.get(tool)).map(|seen| seen.at).max()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ServiceName, HashMap<ToolName, u64>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServiceName, HashMap<ToolName, Seen>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,12 +95,13 @@ mod tests {
 
     #[test]
     fn first_and_long_silent_uses_are_news() {
+        use Novelty::{Known, Later, News};
         let (service, tool) = ("s".parse().unwrap(), "t".parse().unwrap());
         let usage = Usage::default();
-        let news: Vec<bool> =
-            [100, 101, 3700, 7299, 10_899].iter().map(|at| usage.note(&service, &tool, *at)).collect();
-        assert_eq!(news, [true, false, false, false, true]);
-        assert_eq!(usage.of_service(&service), Some((tool.clone(), 10_899)));
-        assert_eq!(usage.of_tool(&tool), Some(10_899));
+        let told: Vec<_> =
+            [100, 101, 109, 110, 119, 3719, 3720].iter().map(|at| usage.note(&service, &tool, *at)).collect();
+        assert_eq!(told, [News, Known, Known, Later, Known, News, Known]);
+        assert_eq!(usage.of_service(&service), Some((tool.clone(), 3720)));
+        assert_eq!(usage.of_tool(&tool), Some(3720));
     }
 }

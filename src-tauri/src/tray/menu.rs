@@ -173,7 +173,10 @@ pub(crate) fn menu(view: &AppView) -> Vec<Item> {
     let needing: Vec<_> = view.accounts.iter().filter(|a| needs_person(a)).collect();
     let mut items: Vec<_> = needing
         .iter()
-        .map(|a| entry(Action::SignIn(a.account.clone()), words::sign_in_again(&a.short_title)))
+        .map(|a| {
+            let words = if a.identity.is_some() { words::sign_in_again } else { words::sign_in };
+            entry(Action::SignIn(a.account.clone()), words(&a.short_title))
+        })
         .collect();
     if needing.len() > 1 {
         items.push(entry(Action::SignInAll, words::sign_in_all(needing.len())));

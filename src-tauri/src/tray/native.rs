@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tauri::image::Image;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, MenuItemBuilder, PredefinedMenuItem, Submenu};
@@ -26,7 +27,13 @@ struct Drawn {
     look: Look,
     dark_panel: bool,
     lines: Vec<Line>,
+    /// When the menu last got another shape.
+    reshaped: Instant,
 }
+
+/// A menu that was just put there is still on its way to the panel, and words that change meanwhile were
+/// seen to be lost; so long it is put there again instead.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// A drawn line of the menu, or a part of it that has others below.
 enum Line {
@@ -89,7 +96,7 @@ impl NativeTray {
                 return None;
             }
         };
-        let drawn = Arc::new(Mutex::new(Drawn { look, dark_panel, lines }));
+        let drawn = Arc::new(Mutex::new(Drawn { look, dark_panel, lines, reshaped: Instant::now() }));
         let tray = Self { app: app.clone(), icon, drawn };
         let redrawn = tray.clone();
         desktop::on_theme_change(move || redrawn.redraw());
@@ -138,8 +145,15 @@ impl NativeTray {
     }
 
     fn change_menu(&self, drawn: &mut Drawn, new: &[Item]) -> tauri::Result<()> {
-        if same_shape(&drawn.look.menu, new) {
+        if drawn.look.menu == new {
+            return Ok(());
+        }
+        let same = same_shape(&drawn.look.menu, new);
+        if same && drawn.reshaped.elapsed() >= SETTLED {
             return relabel(&drawn.lines, &drawn.look.menu, new);
+        }
+        if !same {
+            drawn.reshaped = Instant::now();
         }
         drawn.lines = lines(&self.app, new)?;
         self.icon.set_menu(Some(menu(&self.app, &drawn.lines)?))

@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(super) vault_trouble: Mutex<Option<VaultError>>,
     pub(crate) view: watch::Sender<Arc<AppView>>,
     pub(crate) notices: broadcast::Sender<Notice>,
-    pub(super) changed: Notify,
+    pub(super) changed: Arc<Notify>,
     pub(crate) quit: Notify,
     /// For tasks that outlive the call that starts them.
     pub(super) this: Weak<Core>,
@@ -187,6 +187,18 @@ impl Core {
     pub(super) fn sessions_of(&self, account: &AccountName) -> BTreeMap<GrantId, SessionHandle> {
         let sessions = lock(&self.sessions);
         sessions.iter().filter(|(grant, _)| grant.account == *account).map(|(g, s)| (g.clone(), s.clone())).collect()
+    }
+
+    /// Waits, a second at most, for the vault's word on grants that nothing is known of (a crash may have
+    /// come right after a sign-in), so that the first `status` does not call them signed out.
+    pub(super) async fn read_unknown(&self) {
+        let unknown = self.all_sessions().into_iter().filter(|session| self.known.grant(session.grant()).is_none());
+        let read = async {
+            for session in unknown {
+                session.known().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
     }
 
     /// Every session there is.

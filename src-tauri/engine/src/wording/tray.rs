@@ -37,6 +37,12 @@ pub fn sign_in_again(short_title: &str) -> String {
     format!("Sign in again: {short_title}")
 }
 
+/// The same where nobody signed in before.
+#[must_use]
+pub fn sign_in(short_title: &str) -> String {
+    format!("Sign in: {short_title}")
+}
+
 /// One page after the other.
 #[must_use]
 pub fn sign_in_all(accounts: usize) -> String {

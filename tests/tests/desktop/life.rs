@@ -1,0 +1,96 @@
+//! The tray's own life: it crashes, is started twice, and finds a desktop with parts missing.
+
+use anyhow::{Context as _, Result, ensure};
+use signbell_tests::sandbox::binary;
+use signbell_tests::{DesktopOptions, Shown, Tray, process, wait_ok};
+
+use crate::world::{App, World};
+use crate::{SOON, proc, shot, turn};
+
+#[test]
+fn killed_right_after_signing_in_it_is_signed_in_again_by_itself() -> Result<()> {
+    let _turn = turn();
+    let mut world = World::signed_in("killed", DesktopOptions::default(), &["ada"])?;
+    world.app.kill9()?;
+    world.app = App::start(&world.sandbox)?;
+    let account = world.wait_account("ada", "the session from the keyring", |account| account["state"] == "active")?;
+    ensure!(account["refreshable"] == true, "{account}");
+    world.get("ada")?;
+    ensure!(world.desktop.notifications().calls().is_empty(), "{:#?}", world.desktop.notifications().calls());
+    world.browser.expect_none()?;
+    ensure!(Tray::all(&world.desktop)?.iter().any(|tray| tray.title().is_ok_and(|title| title == "Signbell")));
+
+    // The access token is known to whoever may print it; it and the key lie in no file of ours.
+    world.sandbox.run_ok(&["account", "set", "ada", "--allow-token"])?;
+    let token = world.sandbox.run_ok(&["token", "ada"])?;
+    let home = world.sandbox.signbell_home();
+    for secret in [world.key.as_str(), token.trim()] {
+        ensure!(secret.len() > 20, "no secret");
+        let found = world.sandbox.files_containing(secret, |file| !file.starts_with(&home))?;
+        ensure!(found.is_empty(), "{found:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_start_brings_the_window_up() -> Result<()> {
+    let _turn = turn();
+    let mut world = World::new("second", DesktopOptions::default().without_dunst(), &["ada"])?;
+    opens_window(&mut world)?;
+    world.desktop.screenshot(&shot("desktop-window.png")?)
+}
+
+#[test]
+fn without_tray_and_notifications_it_works_and_its_window_opens() -> Result<()> {
+    let _turn = turn();
+    let parts = DesktopOptions::default().without_panel().without_dunst();
+    let mut world = World::signed_in("bare", parts, &["ada"])?;
+    world.get("ada")?;
+    world.provider.revoke_refresh("ada", true)?;
+    let waiting = world.curl("ada")?.spawn()?;
+    world.wait_account("ada", "the waiting request", |account| {
+        account["waiting"] == 1 && account["state"] == "needs_sign_in"
+    })?;
+    opens_window(&mut world)?;
+    world.sign_in("ada", |url| world.follow(url, "ada"))?;
+    ensure!(waiting.wait()?.status == 200);
+
+    // What was missing comes.
+    world.desktop.start_panel()?;
+    Tray::find(&world.desktop, "ignbell")?;
+    world.desktop.start_dunst()?;
+    world.provider.revoke_refresh("ada", true)?;
+    let waiting = world.curl("ada")?.spawn()?;
+    let ring = world.desktop.notifications().wait_for(Shown::is_open, SOON)?;
+    world.desktop.notifications().invoke_label(ring.id, "Sign in")?;
+    world.follow(&world.browser.next_url(SOON)?, "ada")?;
+    ensure!(waiting.wait()?.status == 200);
+    ensure!(world.app.is_running());
+    Ok(())
+}
+
+/// Starts the program while it runs; closes the window that comes, and looks for what it leaves.
+fn opens_window(world: &mut World) -> Result<()> {
+    ensure!(proc::windows(world.app.id()).is_empty());
+    let launch = || {
+        let command = world.sandbox.command(binary("signbell-desktop")?);
+        process::run(command, b"", SOON)?.expect_code(0)
+    };
+    launch()?;
+    let search = ["search", "--onlyvisible", "--name", "^Signbell$"];
+    let shown = wait_ok("the window on the screen", SOON, || world.desktop.xdotool(&search))?;
+    let windows = proc::windows(world.app.id());
+    ensure!(windows.len() == 1, "{windows:?}");
+    launch()?;
+    ensure!(proc::windows(world.app.id()) == windows, "a second window");
+    let helpers = windows.iter().flat_map(|pid| proc::descendants(*pid)).collect::<Vec<_>>();
+    ensure!(!helpers.is_empty(), "WebKit has helper processes");
+    let id = shown.lines().next().context("no window")?.to_owned();
+    world.desktop.xdotool(&["windowkill", &id])?;
+    proc::wait_gone("the end of the window and of WebKit", &[windows, helpers].concat())?;
+    ensure!(world.app.is_running(), "{}", world.app.log());
+    world.sandbox.run_ok(&["status"])?;
+    launch()?;
+    wait_ok("the window on the screen again", SOON, || world.desktop.xdotool(&search))?;
+    Ok(())
+}
