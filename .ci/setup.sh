@@ -48,6 +48,7 @@ needs_test() {
     need node nodejs /usr/bin/node "runs the provider that the tests sign in at"
     need npm npm /usr/bin/npm "installs that provider's packages"
     need curl curl curl "stands for a tool"
+    need openssl openssl openssl "makes a certificate that nobody trusts"
     need git git git "a tool with a credential helper"
     need Xvfb xvfb /usr/bin/Xvfb "a display for each test"
     need dbus-daemon dbus-daemon dbus-daemon "a session bus for each test"

@@ -7,6 +7,7 @@ mod contract;
 mod demo;
 mod entry;
 mod grants;
+mod network;
 mod outages;
 mod ownership;
 mod recovery;

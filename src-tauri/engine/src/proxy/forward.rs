@@ -47,7 +47,8 @@ pub enum UpstreamError {
 pub struct Pools {
     tls: ClientConfig,
     proxy: Option<Uri>,
-    by_grant: Mutex<HashMap<GrantId, Arc<Pool>>>,
+    /// A grant's way past the corporate proxy and its way through it are two.
+    by_grant: Mutex<HashMap<(GrantId, bool), Arc<Pool>>>,
 }
 
 impl Pools {
@@ -67,7 +68,7 @@ impl Pools {
     #[must_use]
     pub fn of(&self, grant: &GrantId, direct: bool) -> Arc<Pool> {
         let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = pools.entry(grant.clone()).or_insert_with(|| {
+        let pool = pools.entry((grant.clone(), direct)).or_insert_with(|| {
             Arc::new(match self.proxy.clone().filter(|_| !direct) {
                 None => Pool::Direct(Box::new(Clients::new(&self.tls, connector()))),
                 Some(proxy) => Pool::Tunnelled(Box::new(Clients::new(&self.tls, Tunnel::new(proxy, connector())))),
