@@ -113,6 +113,7 @@ where
         let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let client = |connector| {
             Client::builder(TokioExecutor::new())
+                .http1_writev(false)
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
                 .build::<_, Outgoing>(connector)

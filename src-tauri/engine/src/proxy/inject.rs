@@ -1,8 +1,10 @@
 //! The request as the upstream gets it: exactly one credential, ours.
 
-use http::header::{AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHORIZATION, UPGRADE};
+use std::borrow::Cow;
+
+use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 
 use super::Exchange;
 use super::hop_by_hop;
@@ -51,22 +53,24 @@ pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
 /// tells of a proxy or pretends to.
 fn strip(headers: &mut HeaderMap) {
     hop_by_hop::strip(headers);
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, FORWARDED, HOST, EXPECT] {
-        headers.remove(name);
-    }
-    let pretending: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            // Servers that speak CGI read `X_Forwarded_User` and `X-Forwarded-User` as one.
-            let name = name.as_str().replace('_', "-");
-            name.starts_with("x-forwarded-")
-                || matches!(&*name, "x-signbell-key" | "x-real-ip" | "authorization" | "proxy-authorization")
-        })
-        .cloned()
-        .collect();
-    for name in pretending {
-        headers.remove(name);
-    }
+    hop_by_hop::remove_where(headers, |name| {
+        // Servers that speak CGI read `X_Forwarded_User` and `X-Forwarded-User` as one.
+        let name = match name.as_str() {
+            name if name.contains('_') => Cow::Owned(name.replace('_', "-")),
+            name => Cow::Borrowed(name),
+        };
+        name.starts_with("x-forwarded-")
+            || matches!(
+                &*name,
+                "authorization"
+                    | "proxy-authorization"
+                    | "forwarded"
+                    | "host"
+                    | "expect"
+                    | "x-signbell-key"
+                    | "x-real-ip"
+            )
+    });
 }
 
 fn bearer(lease: &Lease) -> Option<HeaderValue> {
@@ -78,6 +82,8 @@ fn bearer(lease: &Lease) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use http::HeaderName;
+
     use super::*;
 
     #[test]

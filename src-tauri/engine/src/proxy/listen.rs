@@ -118,6 +118,8 @@ impl Connection {
             .header_read_timeout(HEAD_DEADLINE)
             // The upstream's own response goes through as it came.
             .auto_date_header(false)
+            // Heads and small bodies in one plain write; measured, and no slower for large bodies.
+            .writev(false)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         tokio::pin!(connection);

@@ -14,7 +14,7 @@
 //! fail: hyper abandons the response under way when it reads an end of file or an error, and a
 //! response written around hyper could land in the middle of one of its own.)
 //!
-//! ```ignore
+//! ```text
 //! let io = StrictFraming::new(tcp_stream);
 //! let framing = io.handle();
 //! let service = service_fn(move |request| {
