@@ -311,6 +311,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         usage,
         known,
         settings: Mutex::new(Settings { file, ephemeral: Config::default() }),
+        edits: Mutex::new(()),
         sessions: Mutex::new(HashMap::new()),
         providers: Mutex::new(HashMap::new()),
         underway: Mutex::new(HashMap::new()),

@@ -118,7 +118,11 @@ impl Proxy {
             Ok(response) => response,
             Err(refusal) => {
                 tracing::debug!(refusal = refusal.code(), "refused");
-                let rpc = json_rpc::ids(&call.parts, &mut call.body).await;
+                // Who may not ask at all does not make us read a body.
+                let rpc = match refusal.is_to_a_stranger() {
+                    true => None,
+                    false => json_rpc::ids(&call.parts, &mut call.body, &self.budget).await,
+                };
                 respond::refuse(&refusal, rpc.as_ref())
             }
         }
@@ -202,6 +206,7 @@ impl Exchange<'_> {
                     return respond::relay(response, upgrade, self);
                 }
                 Decision::RefreshAndReplay => match self.after_refusal(call, &lease).await {
+                    Ok(_) if !call.body.begin_replay() => return respond::relay(response, upgrade, self),
                     Ok((newer, held)) => {
                         forward::discard(response);
                         lease = newer;
@@ -246,7 +251,7 @@ impl Exchange<'_> {
                 // The upstream's own answer goes through, where the tool would not take it for an
                 // invitation to sign in by itself.
                 let refusal = self.refusal(Unready::NeedsPerson(reason));
-                let is_rpc = json_rpc::ids(&call.parts, &mut call.body).await.is_some();
+                let is_rpc = self.is_json_rpc(call).await;
                 let relays = match self.expired_answer() {
                     crate::model::ExpiredAnswer::Automatic => !is_rpc,
                     crate::model::ExpiredAnswer::Unauthorized => true,
@@ -260,7 +265,7 @@ impl Exchange<'_> {
 
     /// Waits until the person signed in, or until the wait is over.
     async fn hold(&self, call: &mut Call) {
-        let is_rpc = json_rpc::ids(&call.parts, &mut call.body).await.is_some();
+        let is_rpc = self.is_json_rpc(call).await;
         let limit = if is_rpc { self.route.limits.hold_json_rpc } else { self.route.limits.hold };
         if limit.is_zero() {
             return;
@@ -273,10 +278,15 @@ impl Exchange<'_> {
         let came = tokio::select! {
             () = session_is_good(&self.route.session) => true,
             () = hold.over(limit) => false,
+            () = call.body.keep_reading(&self.proxy.budget) => false,
         };
         if !came {
             self.record(Kind::HoldOver, &wording::hold_over(self), Some(began.elapsed()));
         }
+    }
+
+    async fn is_json_rpc(&self, call: &mut Call) -> bool {
+        json_rpc::ids(&call.parts, &mut call.body, &self.proxy.budget).await.is_some()
     }
 
     async fn forward(

@@ -229,10 +229,14 @@ impl Vault {
 
     /// The item's secret, or `None` if there is no such item.
     ///
+    /// This and its neighbours take their place in the queue when they are called, not when they are
+    /// first waited for.
+    ///
     /// # Errors
     /// Any [`VaultError`].
-    pub async fn read(&self, item: &ItemName) -> Result<Option<Secret>, VaultError> {
-        self.ask(|reply| Job::Read(item.clone(), reply)).await
+    pub fn read(&self, item: &ItemName) -> impl Future<Output = Result<Option<Secret>, VaultError>> + Send + use<> {
+        let item = item.clone();
+        self.ask(move |reply| Job::Read(item, reply))
     }
 
     /// Keeps the secret under that name, and sees that it was kept.
@@ -240,21 +244,30 @@ impl Vault {
     /// # Errors
     /// Any [`VaultError`]. After `Timeout` it is still going to be written; what is
     /// written later wins.
-    pub async fn write(&self, item: &ItemName, secret: &Secret) -> Result<(), VaultError> {
+    pub fn write(
+        &self,
+        item: &ItemName,
+        secret: &Secret,
+    ) -> impl Future<Output = Result<(), VaultError>> + Send + use<> {
         let bytes = secret.len();
-        if bytes > MAX_SECRET_BYTES {
-            let limit = MAX_SECRET_BYTES;
-            return Err(VaultError::TooLarge { bytes, limit });
+        let (item, secret) = (item.clone(), secret.clone());
+        let fits = bytes <= MAX_SECRET_BYTES;
+        let written = fits.then(|| self.ask(move |reply| Job::Write(item, secret, reply)));
+        async move {
+            match written {
+                Some(written) => written.await,
+                None => Err(VaultError::TooLarge { bytes, limit: MAX_SECRET_BYTES }),
+            }
         }
-        self.ask(|reply| Job::Write(item.clone(), secret.clone(), reply)).await
     }
 
     /// Removes the item. One that isn't there is no error.
     ///
     /// # Errors
     /// Any [`VaultError`].
-    pub async fn delete(&self, item: &ItemName) -> Result<(), VaultError> {
-        self.ask(|reply| Job::Delete(item.clone(), reply)).await
+    pub fn delete(&self, item: &ItemName) -> impl Future<Output = Result<(), VaultError>> + Send + use<> {
+        let item = item.clone();
+        self.ask(move |reply| Job::Delete(item, reply))
     }
 
     /// Whether the store could be used now, without asking the person anything.
@@ -283,16 +296,25 @@ impl Vault {
         self.ask(Job::Unlock).await
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, VaultError> {
+    fn ask<T: Send + 'static, F: FnOnce(Reply<T>) -> Job>(&self, job: F) -> Answered<T> {
         let (reply, answer) = oneshot::channel();
-        let gone = || VaultError::Platform("the vault's thread is gone".into());
-        self.jobs.send(job(reply)).map_err(|_| gone())?;
-        match tokio::time::timeout(self.deadline, answer).await {
-            Ok(answered) => answered.map_err(|_| gone())?,
-            Err(_) => Err(VaultError::Timeout),
-        }
+        let sent = self.jobs.send(job(reply)).is_ok();
+        let deadline = self.deadline;
+        Box::pin(async move {
+            let gone = || VaultError::Platform("the vault's thread is gone".into());
+            if !sent {
+                return Err(gone());
+            }
+            match tokio::time::timeout(deadline, answer).await {
+                Ok(answered) => answered.map_err(|_| gone())?,
+                Err(_) => Err(VaultError::Timeout),
+            }
+        })
     }
 }
+
+/// Boxed, so that it borrows nothing of the call.
+type Answered<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, VaultError>> + Send>>;
 
 type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
 

@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(super) usage: Usage,
     pub(super) known: Known,
     pub(super) settings: Mutex<Settings>,
+    /// Held while the settings change and are put in force.
+    pub(super) edits: Mutex<()>,
     pub(super) sessions: Mutex<HashMap<GrantId, SessionHandle>>,
     pub(super) providers: Mutex<HashMap<ProviderName, Provider>>,
     pub(super) underway: Mutex<HashMap<GrantId, Underway>>,
@@ -92,14 +94,21 @@ impl Core {
     /// # Errors
     /// [`ConfigError`]; nothing has changed then.
     pub(super) fn edit(&self, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<(), ConfigError> {
+        let one_at_a_time = lock(&self.edits);
         let file = config::edit(&self.paths.config_file(), change)?;
         lock(&self.settings).file = file;
-        self.apply();
+        self.put_in_force();
+        drop(one_at_a_time);
         Ok(())
     }
 
     /// Makes sessions and routes what the settings say. Sessions that go on keep their state.
     pub(super) fn apply(&self) {
+        let _one_at_a_time = lock(&self.edits);
+        self.put_in_force();
+    }
+
+    fn put_in_force(&self) {
         let config = self.config();
         lock(&self.providers).retain(|name, provider| {
             config.providers.get(name).is_some_and(|c| *provider.registration() == registration(name, c))

@@ -148,11 +148,14 @@ impl Core {
         let config = self.config();
         let title = self.titles(&config, account).1;
         let provider = self.provider(&config, account);
+        let mut trouble = None;
         for session in self.sessions_of(account).values() {
             // What was never read could not be revoked.
             session.known().await;
             let tokens = match &*session.watch().borrow() {
-                State::Active(held) | State::Refreshing(held) => Some(Arc::clone(&held.tokens)),
+                State::Active(held) | State::Refreshing(held) | State::Saving { new: held, .. } => {
+                    Some(Arc::clone(&held.tokens))
+                }
                 _ => None,
             };
             let wiped = session.sign_out().await;
@@ -162,7 +165,11 @@ impl Core {
                     tracing::info!("the tokens of {account} are wiped here, but the provider did not revoke them");
                 }
             }
-            wiped.map_err(|why| wording::vault_failure(&why))?;
+            // One that can't be wiped keeps no other from being wiped.
+            trouble = trouble.or(wiped.err());
+        }
+        if let Some(why) = trouble {
+            return Err(wording::vault_failure(&why));
         }
         self.activity.record(Kind::SignedOut, |record| {
             record.account = Some(account.clone());

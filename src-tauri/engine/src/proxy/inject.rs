@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use super::Exchange;
 use super::hop_by_hop;
+use super::identify::KEY_PREFIX;
 use super::replay::{Outgoing, Source};
 use super::respond::Refusal;
 use crate::session::Lease;
@@ -23,7 +24,7 @@ pub(super) fn request(
     body: &mut Source,
     exchange: &Exchange<'_>,
 ) -> Result<Request<Outgoing>, Refusal> {
-    let mut request = Request::new(body.next_attempt(&exchange.proxy.budget));
+    let mut request = Request::new(body.outgoing(&exchange.proxy.budget));
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = upstream.clone();
     let headers = request.headers_mut();
@@ -50,7 +51,8 @@ pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
 }
 
 /// Removes what is hop-by-hop (RFC 9110 section 7.6.1), the tool's credentials, and everything that
-/// tells of a proxy or pretends to.
+/// tells of a proxy or pretends to. A tool that has its key in the path may repeat it (`Referer`,
+/// `Destination`); no header with it goes on.
 fn strip(headers: &mut HeaderMap) {
     hop_by_hop::strip(headers);
     hop_by_hop::remove_where(headers, |name| {
@@ -71,6 +73,15 @@ fn strip(headers: &mut HeaderMap) {
                     | "x-real-ip"
             )
     });
+    let in_path = format!("/k/{KEY_PREFIX}");
+    let telling: Vec<HeaderName> = headers
+        .iter()
+        .filter(|(_, value)| value.as_bytes().windows(in_path.len()).any(|part| part == in_path.as_bytes()))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in telling {
+        headers.remove(name);
+    }
 }
 
 fn bearer(lease: &Lease) -> Option<HeaderValue> {
@@ -82,8 +93,6 @@ fn bearer(lease: &Lease) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use http::HeaderName;
-
     use super::*;
 
     #[test]
@@ -105,6 +114,7 @@ mod tests {
             ("host", "127.0.0.1:8401"),
             ("content-length", "3"),
             ("x-kept", "yes"),
+            ("referer", "http://127.0.0.1:8401/k/sbk_x/linear/a"),
         ] {
             headers.append(name, value.parse().unwrap());
         }

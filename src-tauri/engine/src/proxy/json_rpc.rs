@@ -1,14 +1,17 @@
 //! JSON-RPC 2.0 requests: telling them, and answering under their own ids.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::Method;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::replay::Source;
+use super::replay::{Budget, Source};
 
-/// How much of a body is read to find an id in it.
-const LARGEST: usize = 1024 * 1024;
+/// How long a body may take before its request counts as none of these.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ids of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +35,12 @@ impl Ids {
 }
 
 /// The ids, if the request is JSON-RPC. What is read of its body is kept for forwarding.
-pub(super) async fn ids(parts: &Parts, body: &mut Source) -> Option<Ids> {
+pub(super) async fn ids(parts: &Parts, body: &mut Source, budget: &Arc<Budget>) -> Option<Ids> {
     let content_type = parts.headers.get(CONTENT_TYPE)?.to_str().ok()?;
     if parts.method != Method::POST || !content_type.trim_start().to_ascii_lowercase().starts_with("application/json") {
         return None;
     }
-    read(&body.peek(LARGEST).await?)
+    read(&tokio::time::timeout(PATIENCE, body.peek(budget)).await.ok()??)
 }
 
 fn read(body: &[u8]) -> Option<Ids> {

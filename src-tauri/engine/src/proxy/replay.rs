@@ -51,12 +51,19 @@ struct Shared {
     complete: bool,
     /// Not everything that was read was kept.
     lost: bool,
-    /// From where it is kept; nothing is before the first attempt.
+    /// More came than is kept, before anybody sent it on.
+    too_long: bool,
+    /// Nothing is replayed any more: what was sent on is forgotten.
+    releasing: bool,
+    /// From where it is kept; nothing is before somebody reads.
     budget: Option<Arc<Budget>>,
     attempt: u32,
     /// How many bytes passed, so that a long upload is told from a silent upstream.
     passed: u64,
+    /// The attempt that waits for more.
     reader: Option<Waker>,
+    /// Who looks ahead meanwhile. The body itself wakes only whoever asked last.
+    peeker: Option<Waker>,
 }
 
 #[derive(Clone)]
@@ -77,26 +84,37 @@ impl Source {
                 kept_bytes: 0,
                 complete: false,
                 lost: false,
+                too_long: false,
+                releasing: false,
                 budget: None,
                 attempt: 0,
                 passed: 0,
                 reader: None,
+                peeker: None,
             }))),
         }
     }
 
-    /// The body for the next attempt; the one before sees an error if it still reads.
-    pub(super) fn next_attempt(&mut self, budget: &Arc<Budget>) -> Outgoing {
+    /// The body for the attempt that is under way.
+    pub(super) fn outgoing(&mut self, budget: &Arc<Budget>) -> Outgoing {
         let Some(shared) = &self.shared else { return Outgoing { shared: None, attempt: 0, next: 0 } };
         let mut inner = lock(shared);
-        inner.attempt += 1;
         inner.budget.get_or_insert_with(|| Arc::clone(budget));
         let attempt = inner.attempt;
-        if let Some(reader) = inner.reader.take() {
-            reader.wake();
-        }
         drop(inner);
         Outgoing { shared: Some(Arc::clone(shared)), attempt, next: 0 }
+    }
+
+    /// Ends the attempt before, which sees an error if it still reads. Returns whether the body is
+    /// whole; under one lock, for that attempt may be reading at this moment.
+    pub(super) fn begin_replay(&mut self) -> bool {
+        let Some(shared) = &self.shared else { return true };
+        let mut inner = lock(shared);
+        if !inner.lost {
+            inner.attempt += 1;
+            inner.wake_all();
+        }
+        !inner.lost
     }
 
     /// Whether all that was read is still here.
@@ -104,10 +122,11 @@ impl Source {
         self.shared.as_ref().is_none_or(|shared| !lock(shared).lost)
     }
 
-    /// The answer is decided: nothing is replayed any more, so nothing is kept.
+    /// The answer is decided: nothing is replayed any more. The attempt under way may still be sending
+    /// what was kept, so that goes as it is sent.
     pub(super) fn keep_no_more(&mut self) {
         if let Some(shared) = &self.shared {
-            lock(shared).lose();
+            lock(shared).releasing = true;
         }
     }
 
@@ -116,34 +135,57 @@ impl Source {
         self.shared.as_ref().map_or(0, |shared| lock(shared).passed)
     }
 
-    /// The whole body as bytes, if it has no more than `most`. What is read for this is kept.
-    pub(super) async fn peek(&mut self, most: usize) -> Option<Bytes> {
+    /// The whole body as bytes, if it is no longer than what is kept. All that is read for this is still
+    /// sent on.
+    pub(super) async fn peek(&mut self, budget: &Arc<Budget>) -> Option<Bytes> {
         let shared = self.shared.as_ref()?;
+        let _reads_on = ReadsOn(shared);
         std::future::poll_fn(|context| {
             let mut inner = lock(shared);
-            if inner.budget.is_none() {
-                inner.budget = Some(Arc::new(Budget::new(most, most)));
-            }
-            while !inner.complete && !inner.lost {
-                match inner.poll_rest(context) {
+            inner.budget.get_or_insert_with(|| Arc::clone(budget));
+            loop {
+                if inner.complete && !inner.lost {
+                    return Poll::Ready(Some(inner.whole()));
+                }
+                let known = inner.rest.size_hint().lower().saturating_add(inner.kept_bytes as u64);
+                if inner.lost || inner.too_long || known > budget.per_request as u64 {
+                    return Poll::Ready(None);
+                }
+                inner.peeker = Some(context.waker().clone());
+                match inner.poll_rest(context, Reader::Ahead) {
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(None),
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            if inner.lost || inner.kept_bytes > most {
-                return Poll::Ready(None);
-            }
-            let mut whole = Vec::with_capacity(inner.kept_bytes);
-            for kept in &inner.kept {
-                if let Kept::Data(data) = kept {
-                    whole.extend_from_slice(data);
-                }
-            }
-            Poll::Ready(Some(Bytes::from(whole)))
         })
         .await
     }
+
+    /// Goes on reading while a request waits, or nobody would notice that its tool has left. Never
+    /// returns.
+    pub(super) async fn keep_reading(&mut self, budget: &Arc<Budget>) {
+        self.peek(budget).await;
+        std::future::pending().await
+    }
+}
+
+/// Lets the attempt under way ask for itself again once nobody looks ahead any more.
+struct ReadsOn<'a>(&'a Arc<Mutex<Shared>>);
+
+impl Drop for ReadsOn<'_> {
+    fn drop(&mut self) {
+        lock(self.0).wake_all();
+    }
+}
+
+/// Who reads from the tool.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// An attempt, which has sent all that is kept.
+    Attempt,
+    /// Somebody who looks ahead of it.
+    Ahead,
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -152,8 +194,10 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 impl Shared {
     /// Reads the next frame from the tool and keeps it if it may.
-    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Kept>, hyper::Error>> {
-        match std::task::ready!(Pin::new(&mut self.rest).poll_frame(context)) {
+    fn poll_rest(&mut self, context: &mut Context<'_>, reader: Reader) -> Poll<Result<Option<Kept>, hyper::Error>> {
+        let frame = std::task::ready!(Pin::new(&mut self.rest).poll_frame(context));
+        self.wake_all();
+        match frame {
             None => {
                 self.complete = true;
                 Poll::Ready(Ok(None))
@@ -164,40 +208,58 @@ impl Shared {
                     Ok(data) => Kept::Data(data),
                     Err(frame) => Kept::Trailers(frame.into_trailers().unwrap_or_default()),
                 };
-                self.keep(&kept);
+                self.keep(&kept, reader);
                 Poll::Ready(Ok(Some(kept)))
             }
         }
     }
 
-    fn keep(&mut self, frame: &Kept) {
+    fn keep(&mut self, frame: &Kept, reader: Reader) {
         let bytes = match frame {
             Kept::Data(data) => data.len(),
             Kept::Trailers(trailers) => trailers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum(),
         };
         self.passed += bytes as u64;
-        if self.lost {
-            return;
-        }
-        let fits = self.budget.as_ref().is_some_and(|budget| {
-            let data = matches!(frame, Kept::Data(_));
-            (!data || self.kept_bytes + bytes <= budget.per_request) && budget.take(bytes)
-        });
+        let fits = !self.lost
+            && !self.releasing
+            && self.budget.as_ref().is_some_and(|budget| {
+                let data = matches!(frame, Kept::Data(_));
+                (!data || self.kept_bytes + bytes <= budget.per_request) && budget.take(bytes)
+            });
         if fits {
             self.kept_bytes += bytes;
             self.kept.push(frame.clone());
+        } else if reader == Reader::Ahead {
+            // No attempt has sent it: it must not get lost.
+            self.kept.push(frame.clone());
+            self.too_long = true;
         } else {
             self.lose();
         }
     }
 
+    /// Forgets what is kept. Only for an attempt that has sent all of it.
     fn lose(&mut self) {
-        if !self.complete || !self.kept.is_empty() {
-            self.lost = true;
-        }
+        self.lost = true;
         self.kept = Vec::new();
         if let Some(budget) = &self.budget {
             budget.give_back(std::mem::take(&mut self.kept_bytes));
+        }
+    }
+
+    fn whole(&self) -> Bytes {
+        let mut whole = Vec::with_capacity(self.kept_bytes);
+        for kept in &self.kept {
+            if let Kept::Data(data) = kept {
+                whole.extend_from_slice(data);
+            }
+        }
+        Bytes::from(whole)
+    }
+
+    fn wake_all(&mut self) {
+        for waker in [self.reader.take(), self.peeker.take()].into_iter().flatten() {
+            waker.wake();
         }
     }
 }
@@ -249,7 +311,7 @@ impl Body for Outgoing {
             return Poll::Ready(None);
         }
         inner.reader = Some(context.waker().clone());
-        match std::task::ready!(inner.poll_rest(context)) {
+        match std::task::ready!(inner.poll_rest(context, Reader::Attempt)) {
             Ok(None) => Poll::Ready(None),
             Ok(Some(kept)) => {
                 self.next = inner.kept.len();
@@ -282,6 +344,15 @@ impl Body for Outgoing {
             hint.set_upper(upper.saturating_add(ahead as u64));
         }
         hint
+    }
+}
+
+impl Drop for Outgoing {
+    /// The body wakes whoever asked last; if that was this attempt, who looks ahead must ask itself.
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            lock(shared).wake_all();
+        }
     }
 }
 

@@ -115,6 +115,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the other end is no program that may ask at all.
+    pub(super) fn is_to_a_stranger(&self) -> bool {
+        matches!(self, Self::TooManyGuesses(_) | Self::ForeignHost | Self::WebPage | Self::ForeignUser)
+    }
+
     fn status(&self, rpc: bool) -> StatusCode {
         match self {
             Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,

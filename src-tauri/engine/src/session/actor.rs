@@ -123,21 +123,24 @@ impl Actor {
                 let (vault, grant) = (self.vault.clone(), Arc::clone(&self.grant));
                 self.report(async move { Input::Read(read(&vault, &grant).await) });
             }
+            // Both take their place in the vault's queue here and now: a sign-out must not be overtaken by
+            // the write before it.
             Effect::Save { tokens, generation } => {
-                let (vault, grant) = (self.vault.clone(), Arc::clone(&self.grant));
+                let written =
+                    item_of(&self.grant).map(|item| self.vault.write(&item, &tokens::to_item(&tokens, generation)));
                 self.report(async move {
-                    let result = match item_of(&grant) {
-                        Ok(item) => vault.write(&item, &tokens::to_item(&tokens, generation)).await,
+                    let result = match written {
+                        Ok(written) => written.await,
                         Err(e) => Err(e),
                     };
                     Input::Saved { generation, result }
                 });
             }
             Effect::Delete => {
-                let (vault, grant, done) = (self.vault.clone(), Arc::clone(&self.grant), self.person.take());
+                let (deleted, done) = (item_of(&self.grant).map(|item| self.vault.delete(&item)), self.person.take());
                 tokio::spawn(async move {
-                    let result = match item_of(&grant) {
-                        Ok(item) => vault.delete(&item).await,
+                    let result = match deleted {
+                        Ok(deleted) => deleted.await,
                         Err(e) => Err(e),
                     };
                     if let Some(done) = done {

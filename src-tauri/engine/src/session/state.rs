@@ -222,9 +222,12 @@ pub fn serves(held: &Held, want: Want, now: Now) -> bool {
 /// Whether the tokens end sooner than the caller needs. A provider whose tokens never live so long
 /// would otherwise be asked each time: half of their life is then enough.
 fn is_short(held: &Held, want: Want, now: Now) -> bool {
-    held.tokens
-        .remaining(now)
-        .is_some_and(|left| left < want.min_valid && left < held.tokens.lifetime.unwrap_or_default() / 2)
+    // What can't be renewed is as long as it is.
+    held.tokens.refresh.is_some()
+        && held
+            .tokens
+            .remaining(now)
+            .is_some_and(|left| left < want.min_valid && left < held.tokens.lifetime.unwrap_or_default() / 2)
 }
 
 /// Decides what a caller gets in `state`; nothing while it has to wait.
