@@ -9,7 +9,7 @@ use signbell_tests::{Curl, wait_until};
 
 use crate::SOON;
 use crate::wire::{Reply, exchange};
-use crate::world::{Access, World};
+use crate::world::{Access, World, sha256};
 
 #[test]
 fn a_401_is_recovered_and_the_tool_sees_a_200() -> Result<()> {
@@ -78,6 +78,32 @@ fn a_revoked_session_holds_the_request_until_the_person_came() -> Result<()> {
         ensure!(kinds.iter().any(|k| k == kind), "{kind}: {kinds:?}");
     }
     ensure!(!kinds.iter().any(|kind| kind == "hold_over"), "{kinds:?}");
+    Ok(())
+}
+
+/// Longer than what is kept for a replay, and JSON, into which Signbell looks: none of it may get lost.
+#[test]
+fn a_long_body_waits_whole() -> Result<()> {
+    let (world, access) = World::signed_in("long")?;
+    let body = format!("{{\"text\":\"{}\"}}", "long ".repeat(600_000)).into_bytes();
+    for transfer in ["content-length", "chunked"] {
+        world.provider.revoke_refresh("ada", true)?;
+        // Finds out that the session is over, waits, and leaves.
+        let first = access.curl("/me").timeout(SOON * 2).spawn()?;
+        world.wait_account("a waiting request", |a| a["waiting"] == 1)?;
+        drop(first);
+        world.wait_account("nobody who waits", |a| a["waiting"] == 0)?;
+
+        let mut call = access.curl("/echo").method("POST").header("content-type", "application/json");
+        if transfer == "chunked" {
+            call = call.header("transfer-encoding", "chunked");
+        }
+        let pending = call.body(body.clone()).timeout(SOON * 2).spawn()?;
+        world.wait_account("the long request", |a| a["waiting"] == 1)?;
+        world.sandbox.run_ok(&["sign-in", "ada"])?;
+        let echo = pending.wait()?.json()?;
+        ensure!(echo["length"] == body.len() && echo["sha256"] == sha256(&body)?, "{transfer}: {echo}");
+    }
     Ok(())
 }
 
