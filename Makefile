@@ -7,7 +7,7 @@ export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
 DENY := 0.20.2
 deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
 
-.PHONY: help run test bench audit fmt clean
+.PHONY: help run test bench docs audit fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -33,6 +33,7 @@ test: ## formatting, lints, licences and all tests
 	cargo fmt --all --check
 	for module in $$(find ui -name '*.js'); do node --input-type=module --check < $$module || { echo "in $$module"; exit 1; }; done
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
+	npm ci --silent --no-audit --no-fund --prefix tests/mcp
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory $(deny)
 	$(deny) --locked check bans licenses sources
@@ -46,6 +47,9 @@ bench: ## requests per second beside nginx and haproxy
 	cargo build --locked --release --package signbell-cli
 	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt
 
+docs: ## the page that is made from the rule files
+	cargo run --quiet --locked --package signbell-engine --example recognition > docs/recognition.md
+
 audit: $(deny) ## known vulnerabilities of the packages (needs the network)
 	$(deny) --locked check advisories
 
@@ -54,7 +58,7 @@ fmt: ## format the Rust code
 
 clean: ## remove what was built
 	cargo clean
-	rm -rf tests/provider/node_modules
+	rm -rf tests/provider/node_modules tests/mcp/node_modules
 
 # Unoptimised, for its build would be longer than all of its runs.
 $(deny):

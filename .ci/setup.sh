@@ -58,6 +58,7 @@ needs_test() {
     need gnome-keyring-daemon gnome-keyring gnome-keyring "keeps the tokens"
     need secret-tool libsecret-tools /usr/bin/secret-tool "looks into the keyring"
     need xdotool xdotool xdotool "clicks as a person does"
+    need xclip xclip xclip "reads what was copied"
     need import imagemagick /usr/bin/import "takes pictures of the screen"
     need WebKitWebDriver webkit2gtk-driver /usr/bin/WebKitWebDriver "drives the window"
     need chromium chromium chromium "signs in as a person does"

@@ -11,8 +11,13 @@ use signbell_engine::wording;
 
 /// Signs in, opening each page that the provider wants to show. Returns once the person is through,
 /// or has given up.
-pub(crate) async fn sign_in(socket: &Path, account: AccountName, force: bool) -> Result<SignedIn, Failure> {
-    let mut talk = Conversation::open(socket, &Request::SignIn { account, force }).await?;
+pub(crate) async fn sign_in(
+    socket: &Path,
+    account: AccountName,
+    force: bool,
+    scopes: Vec<String>,
+) -> Result<SignedIn, Failure> {
+    let mut talk = Conversation::open(socket, &Request::SignIn { account, force, scopes }).await?;
     loop {
         match talk.next().await? {
             Some(Reply::AuthorizeUrl { url, .. }) => {

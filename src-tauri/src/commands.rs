@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::control::{AddService, AddTool, Added, Failure, Reply, Request, SignedIn, ToolKey};
 use signbell_engine::model::{AccountName, ServiceName, ToolName};
 use signbell_engine::view::AppView;
-use signbell_engine::wording;
+use signbell_engine::{rules, wording};
 use tauri::State;
 use tokio::sync::watch;
 
@@ -47,8 +48,13 @@ pub(crate) async fn snapshot(desk: Window<'_>) -> Answer<Arc<AppView>> {
 }
 
 #[tauri::command]
-pub(crate) async fn sign_in(desk: Window<'_>, account: AccountName, force: Option<bool>) -> Answer<SignedIn> {
-    ask::sign_in(&desk.socket, account, force.unwrap_or(false)).await
+pub(crate) async fn sign_in(
+    desk: Window<'_>,
+    account: AccountName,
+    force: Option<bool>,
+    scopes: Option<Vec<String>>,
+) -> Answer<SignedIn> {
+    ask::sign_in(&desk.socket, account, force.unwrap_or(false), scopes.unwrap_or_default()).await
 }
 
 #[tauri::command]
@@ -59,6 +65,11 @@ pub(crate) async fn refresh(desk: Window<'_>, account: AccountName) -> Answer<Si
 #[tauri::command]
 pub(crate) async fn sign_out(desk: Window<'_>, account: AccountName, forget: bool) -> Answer<()> {
     ask::done(&desk.socket, &Request::SignOut { account, forget }).await
+}
+
+#[tauri::command]
+pub(crate) async fn decline(desk: Window<'_>, account: AccountName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Decline { account }).await
 }
 
 #[tauri::command]
@@ -116,6 +127,26 @@ pub(crate) fn labels() -> BTreeMap<&'static str, &'static str> {
     wording::labels::all().iter().copied().collect()
 }
 
+/// A preset that a service can be given.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PresetView {
+    /// Its name.
+    preset: &'static str,
+    /// As shown to people.
+    title: String,
+    /// The hosts for which it is chosen by itself.
+    hosts: Vec<String>,
+}
+
+#[tauri::command]
+pub(crate) async fn presets() -> Answer<Vec<PresetView>> {
+    let view = |preset: &'static str| {
+        let known = rules::named(preset)?;
+        Some(PresetView { preset, title: known.title.clone(), hosts: known.hosts.clone() })
+    };
+    Ok(rules::names().filter_map(view).collect())
+}
+
 #[tauri::command]
 pub(crate) async fn copy(desk: Window<'_>, text: String) -> Answer<()> {
     desk.clipboard.copy(&text)
@@ -159,6 +190,14 @@ mod tests {
         assert_eq!(written, allowed);
         assert_eq!(written, handled);
         assert!(written.contains("snapshot"));
+    }
+
+    #[test]
+    fn every_preset_has_a_title() {
+        let presets = tauri::async_runtime::block_on(super::presets()).unwrap_or_default();
+        assert_eq!(presets.len(), signbell_engine::rules::names().count());
+        assert!(presets.iter().all(|preset| !preset.title.is_empty() && preset.preset != "standard"), "{presets:?}");
+        assert!(presets.iter().any(|p| p.preset == "slack" && p.title == "Slack" && p.hosts[0] == "slack.com"));
     }
 
     #[test]

@@ -121,7 +121,18 @@ export function api(bases, context) {
       .end([204, 304].includes(status) ? undefined : JSON.stringify(body));
     res.on('close', () => { if (!res.writableFinished) count(url.pathname, 'aborted'); });
 
+    const metadata = '/.well-known/oauth-protected-resource';
     try {
+      if (context.options.describe && url.pathname.startsWith(`${metadata}/`)) {
+        const described = bases[url.pathname.slice(metadata.length + 1)];
+        return described
+          ? json(200, {
+            resource: described,
+            authorization_servers: [context.issuer],
+            scopes_supported: ['notes:read', 'notes:write'],
+          })
+          : json(404, { error: 'not_found' });
+      }
       const base = bases[baseName];
       if (!base) return json(404, { error: 'not_found' });
 
@@ -130,11 +141,16 @@ export function api(bases, context) {
       if (!token || token.problem) {
         // Most servers answer after reading the body, some (early=1) while it is still being sent.
         if (url.searchParams.get('early') !== '1') await drain(req);
+        const challenge = context.options.describe === 'challenge'
+          ? `, resource_metadata="${new URL(base).origin}${metadata}/${baseName}"` : '';
+        const scope = context.options.apiScope ? `, scope="${context.options.apiScope}"` : '';
         return token
           ? json(401, { error: 'invalid_token' }, {
             'www-authenticate': `Bearer error="invalid_token", error_description="${token.problem}"`,
           })
-          : json(401, { error: 'missing_token' }, { 'www-authenticate': 'Bearer' });
+          : json(401, { error: 'missing_token' }, {
+            'www-authenticate': `Bearer${(challenge + scope).replace(',', '')}`,
+          });
       }
 
       const known = Object.hasOwn(endpoints, name) && !more.length

@@ -49,6 +49,9 @@ export function control({ state, store, jwts }) {
       return { tokenEndpoint: state.fault };
     },
 
+    // The clients that registered by themselves are forgotten, as servers do that keep them for a while.
+    'POST /forget-clients': () => ({ forgotten: store.destroyClients() }),
+
     // ?login=bob signs bob in without pages from now on; without login the pages are back.
     'POST /auto-consent': (query) => {
       state.autoConsent = query.get('login') || null;

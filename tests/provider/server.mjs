@@ -42,6 +42,10 @@ const defaults = {
   accessFormat: 'opaque', // or 'jwt': of tokens for a resource; others are always opaque
   useGrantedResource: false, // true: a token request without `resource` gets the one authorized
   identityFrom: 'id_token', // or 'userinfo': name and email only there
+  register: false, // true: dynamic client registration (RFC 7591) without a token
+  par: false, // true: pushed authorization requests (RFC 9126) are offered; 'required': nothing else
+  describe: null, // 'challenge': the APIs have RFC 9728 metadata and their 401 names it; 'well-known': it is there only
+  apiScope: null, // what the APIs' challenge asks for
   autoConsent: null, // a login: signs it in and consents without any page
 };
 
@@ -138,6 +142,11 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: false },
     revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
     introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
+    registration: { enabled: options.register },
+    pushedAuthorizationRequests: {
+      enabled: Boolean(options.par),
+      requirePushedAuthorizationRequests: options.par === 'required',
+    },
     resourceIndicators: {
       enabled: true,
       useGrantedResource: () => options.useGrantedResource,
@@ -170,10 +179,18 @@ const countGrant = (ctx, outcome) => {
     resource: target,
     redirect_uri: params.redirect_uri,
     code_verifier: params.code_verifier !== undefined,
+    claims: ctx.oidc.body?.claims ?? null,
   };
 };
 provider.on('grant.success', (ctx) => countGrant(ctx, 'ok'));
 provider.on('grant.error', (ctx) => countGrant(ctx, 'failed'));
+provider.on('pushed_authorization_request.success', (ctx) => {
+  state.last.pushed = Object.fromEntries(Object.entries({ ...ctx.oidc.body }).filter(([name]) => name !== 'client_secret'));
+});
+provider.on('registration_create.success', (ctx) => {
+  state.counts.registered = (state.counts.registered ?? 0) + 1;
+  state.last.registered = { ...ctx.oidc.body };
+});
 provider.on('server_error', (ctx, error) => {
   if (ctx.oidc?.route === 'token') countGrant(ctx, 'failed');
   console.error(error);
@@ -253,7 +270,8 @@ async function serve(req, res) {
   if (pathname.startsWith('/interaction/')) return interact(req, res, pathname);
   if (pathname === '/auth' && req.headers.walking !== walking) {
     state.counts.authorize += 1;
-    state.last.authorize = {};
+    // What was pushed belongs to the request that refers to it.
+    state.last.authorize = searchParams.has('request_uri') ? { ...state.last.pushed } : {};
     for (const name of new Set(searchParams.keys())) {
       const values = searchParams.getAll(name);
       state.last.authorize[name] = values.length > 1 ? values : values[0];
@@ -272,7 +290,7 @@ const guarded = (handler) => (req, res) => handler(req, res).catch((error) => {
 });
 
 main.server.on('request', guarded(serve));
-resource.server.on('request', guarded(api(bases, { provider, publicKey, jwts, state })));
+resource.server.on('request', guarded(api(bases, { provider, publicKey, jwts, state, issuer, options })));
 test.server.on('request', guarded(control({ state, store, jwts })));
 
 process.stdin.resume().on('close', () => process.exit()).on('end', () => process.exit());

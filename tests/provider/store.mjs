@@ -32,6 +32,13 @@ export class Store {
     return destroyed;
   }
 
+  /** Forgets every client that registered by itself; returns how many. */
+  destroyClients() {
+    const { size } = this.of('Client');
+    this.of('Client').clear();
+    return size;
+  }
+
   /** The adapter class for this store, as oidc-provider wants it: one instance per model name. */
   get Adapter() {
     const store = this;

@@ -1,6 +1,7 @@
 // One session's row: who, how it stands, what is left of it, and, if the person is needed, why.
 
 import { accountInside } from './account-inside.js';
+import { askPanel, needsPerson } from './ask.js';
 import { call } from './bridge.js';
 import { h, name } from './dom.js';
 import { glyph } from './glyphs.js';
@@ -24,7 +25,7 @@ export function accountRow(account, view, now) {
   const needing = account.state === 'needs_sign_in';
   return h(
     'li',
-    { class: `row${needing ? ' needs' : ''}${open ? ' is-open' : ''}`, key: id, 'data-home': `row-${id}` },
+    { class: `row${needsPerson(account) ? ' needs' : ''}${open ? ' is-open' : ''}`, key: id, 'data-home': `row-${id}` },
     h(
       'div',
       { class: 'row-head' },
@@ -61,12 +62,16 @@ export function accountRow(account, view, now) {
       h(
         'div',
         { class: 'row-side' },
-        needing || account.signing_in || account.state === 'signed_out' || account.state === 'unavailable'
+        needing ||
+          (account.signing_in && !account.ask) ||
+          account.state === 'signed_out' ||
+          account.state === 'unavailable'
           ? actions(account)
           : life(account, now),
       ),
       glyph('open', 'turn row-turn'),
     ),
+    account.ask && askPanel(account),
     failure(`account-${id}`),
     open && accountInside(account, view, now),
   );
@@ -84,8 +89,9 @@ function heading({ title, identity }) {
 }
 
 function stateLine(account, now) {
+  const lives = account.state === 'active' || account.state === 'refreshing';
   const failing = account.state === 'active' && account.reason;
-  const [icon, look] = failing ? ['failing', 'warn'] : STATES[account.state];
+  const [icon, look] = failing ? ['failing', 'warn'] : lives && account.ask ? ['asked', 'warn'] : STATES[account.state];
   const why = account.state === 'needs_sign_in' || account.state === 'unavailable' ? account.reason_words : null;
   return h(
     'p',
@@ -149,7 +155,13 @@ function actions(account) {
   const signIn = () => act(place, () => call('sign_in', { account: id }));
   if (how === 'signed_out') return button(t('account.sign_in'), { id: `act-${id}`, key: 'sign-in', place, on: signIn });
   return [
-    button(t(account.identity ? 'account.sign_in_again' : 'account.sign_in'), { look: 'filled', id: `act-${id}`, key: 'again', place, on: signIn }),
+    button(t(account.identity ? 'account.sign_in_again' : 'account.sign_in'), {
+      look: 'filled',
+      id: `act-${id}`,
+      key: 'again',
+      place,
+      on: signIn,
+    }),
     (ring || waiting > 0) &&
       button(t('account.later'), {
         look: 'plain',

@@ -3,8 +3,8 @@
 import { chart } from './chart.js';
 import { h } from './dom.js';
 import { glyph } from './glyphs.js';
-import { button, failure } from './parts.js';
-import { changed, say, state } from './store.js';
+import { button, fact, failure } from './parts.js';
+import { changed, say, state, toggle } from './store.js';
 import { clock, day, moment, recent, took } from './time.js';
 import { plural, t } from './words.js';
 
@@ -18,6 +18,9 @@ const KINDS = {
   recovered: ['rescued', 'good'],
   held: ['waiting', 'warn'],
   hold_over: ['waiting', ''],
+  passed_on: ['passed', 'warn'],
+  scopes_asked: ['asked', 'warn'],
+  hint: ['hint', 'warn'],
   refused: ['refused', 'bad'],
   used: ['used', ''],
   changed: ['changed', ''],
@@ -50,7 +53,7 @@ export function line(record, now, dated) {
   const [icon, look] = KINDS[record.kind] ?? ['used', ''];
   return h(
     'li',
-    { class: 'line', key: `${record.at}-${record.kind}-${record.account ?? ''}-${record.text}` },
+    { class: 'line', key: record.id, 'data-kind': record.kind },
     h(
       'time',
       { class: 'line-time', datetime: new Date(record.at * 1000).toISOString(), title: moment(record.at) },
@@ -58,13 +61,60 @@ export function line(record, now, dated) {
     ),
     glyph(icon, look),
     h(
-      'p',
+      'div',
       { class: 'line-text' },
-      h('span', { class: 'unseen' }, t(`kind.${record.kind}`), ': '),
-      h('span', { dir: 'auto' }, record.text),
+      h(
+        'p',
+        null,
+        h('span', { class: 'unseen' }, t(`kind.${record.kind}`), ': '),
+        h('span', { dir: 'auto' }, record.text),
+      ),
+      record.refusal && brief(record),
     ),
-    record.took_ms !== undefined && h('span', { class: 'line-took' }, took(record.took_ms)),
+    hasTime(record) && h('span', { class: 'line-took', key: 'took' }, took(record.took_ms)),
+    record.refusal && state.shown.has(foldOf(record)) && explained(record),
   );
+}
+
+// What came, in the line; the rest of the story is one key away.
+function brief(record) {
+  const { status, rule } = record.refusal;
+  const open = state.shown.has(foldOf(record));
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: 'brief',
+      id: `brief-${record.id}`,
+      'aria-expanded': open,
+      'aria-controls': open ? foldOf(record) : null,
+      'aria-label': t('refusal', { status, rule }),
+      on: { click: () => toggle(state.shown, foldOf(record)) },
+    },
+    h('span', { class: 'status' }, status),
+    h('code', null, rule),
+    glyph('open', 'turn'),
+  );
+}
+
+function explained(record) {
+  const { status, rule, why, decision } = record.refusal;
+  return h(
+    'dl',
+    { class: 'explained', id: foldOf(record), key: 'explained' },
+    fact(t('refusal.came'), t('refusal.status', { status }), ' ', h('code', null, rule)),
+    fact(t('refusal.why'), h('span', { dir: 'auto' }, why)),
+    fact(t('refusal.decision'), h('span', { class: 'decided', dir: 'auto' }, decision)),
+    hasTime(record) && fact(t('refusal.took'), took(record.took_ms)),
+  );
+}
+
+function foldOf(record) {
+  return `told-${record.id}`;
+}
+
+function hasTime(record) {
+  return record.took_ms !== undefined && record.took_ms !== null;
 }
 
 function lines(records, now) {

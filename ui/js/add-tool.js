@@ -24,69 +24,73 @@ export function toolSheet(view, tool) {
     h(
       'form',
       { class: 'form', key: place, on: { submit: (event) => submit(event, place, tool) } },
-      !tool &&
-        field('tool-name', t('tool.name'), {
-          hint: t('tool.name.hint'),
-          required: true,
-          autofocus: true,
-          placeholder: t('tool.name.example'),
-        }),
       h(
-        'fieldset',
-        { class: 'field' },
-        h('legend', { class: 'label' }, t('tool.services')),
-        view.services.length === 0 && h('p', { class: 'hint' }, t('tool.no_services')),
+        'div',
+        { class: 'form-fields' },
+        !tool &&
+          field('tool-name', t('tool.name'), {
+            hint: t('tool.name.hint'),
+            required: true,
+            autofocus: true,
+            placeholder: t('tool.name.example'),
+          }),
         h(
-          'div',
-          { class: 'ticks' },
-          view.services.map((service) =>
-            h(
-              'label',
-              { class: 'tick', key: service.service },
-              h('input', {
-                type: 'checkbox',
-                name: 'services',
-                value: service.service,
-                checked: has(service.service),
-                disabled: has(service.service),
-                autofocus: tool !== null && service === first,
-              }),
+          'fieldset',
+          { class: 'field' },
+          h('legend', { class: 'label' }, t('tool.services')),
+          view.services.length === 0 && h('p', { class: 'hint' }, t('tool.no_services')),
+          h(
+            'div',
+            { class: 'ticks' },
+            view.services.map((service) =>
               h(
-                'span',
-                { class: 'tick-text' },
-                name(service.service, { class: 'tick-name' }),
-                h('span', { class: 'aside', dir: 'ltr' }, service.url),
+                'label',
+                { class: 'tick', key: service.service },
+                h('input', {
+                  type: 'checkbox',
+                  name: 'services',
+                  value: service.service,
+                  checked: has(service.service),
+                  disabled: has(service.service),
+                  autofocus: tool !== null && service === first,
+                }),
+                h(
+                  'span',
+                  { class: 'tick-text' },
+                  name(service.service, { class: 'tick-name' }),
+                  h('span', { class: 'aside', dir: 'ltr' }, service.url),
+                ),
               ),
             ),
           ),
         ),
+        !tool &&
+          fold(
+            'tool-more',
+            t('add.more'),
+            h(
+              'div',
+              { class: 'field' },
+              h('label', { for: 'tool-expired' }, t('tool.expired')),
+              h(
+                'select',
+                { id: 'tool-expired', name: 'expired' },
+                ANSWERS.map((answer) => h('option', { value: answer, key: answer }, t(`tool.expired.${answer}`))),
+              ),
+            ),
+            h(
+              'label',
+              { class: 'tick bare-tick' },
+              h('input', { type: 'checkbox', name: 'in_path' }),
+              h(
+                'span',
+                { class: 'tick-text' },
+                h('span', { class: 'tick-name' }, t('tool.in_path')),
+                h('span', { class: 'aside' }, t('tool.in_path.hint')),
+              ),
+            ),
+          ),
       ),
-      !tool &&
-        fold(
-          'tool-more',
-          t('add.more'),
-          h(
-            'div',
-            { class: 'field' },
-            h('label', { for: 'tool-expired' }, t('tool.expired')),
-            h(
-              'select',
-              { id: 'tool-expired', name: 'expired' },
-              ANSWERS.map((answer) => h('option', { value: answer, key: answer }, t(`tool.expired.${answer}`))),
-            ),
-          ),
-          h(
-            'label',
-            { class: 'tick bare-tick' },
-            h('input', { type: 'checkbox', name: 'in_path' }),
-            h(
-              'span',
-              { class: 'tick-text' },
-              h('span', { class: 'tick-name' }, t('tool.in_path')),
-              h('span', { class: 'aside' }, t('tool.in_path.hint')),
-            ),
-          ),
-        ),
       h(
         'div',
         { class: 'actions' },

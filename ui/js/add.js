@@ -8,11 +8,12 @@ import { asName, asUrl, asWords } from './names.js';
 import { button, copyable, failure, field, fold } from './parts.js';
 import { go } from './route.js';
 import { sheet } from './sheet.js';
-import { act, focusSoon, state } from './store.js';
+import { act, changed, focusSoon, state } from './store.js';
 import { pieces, t } from './words.js';
 
 const PLACE = 'add';
 const MORE = 'add-more';
+const NONE = 'none'; // no preset, whatever the address
 
 /** Draws it. */
 export function addSheet(view) {
@@ -23,44 +24,63 @@ export function addSheet(view) {
     '#sessions',
     h(
       'form',
-      { class: 'form', on: { submit } },
-      field('add-url', t('add.url'), {
-        hint: t('add.url.hint'),
-        inputmode: 'url',
-        required: true,
-        autofocus: true,
-        dir: 'ltr',
-        placeholder: t('add.url.example'),
-        value: state.draft,
-      }),
-      fold(
-        MORE,
-        t('add.more'),
-        field('add-issuer', t('add.issuer'), { hint: t('add.issuer.hint'), inputmode: 'url', dir: 'ltr' }),
-        h(
-          'div',
-          { class: 'pair' },
-          field('add-client-id', t('add.client_id'), { dir: 'ltr' }),
-          field('add-client-secret', t('add.client_secret'), {
-            type: 'password',
-            autocomplete: 'new-password',
-            dir: 'ltr',
-          }),
-        ),
-        field('add-scopes', t('add.scopes'), { hint: t('add.scopes.hint'), dir: 'ltr' }),
-        h(
-          'div',
-          { class: 'pair' },
-          field('add-account', t('add.account'), { hint: t('add.account.hint'), list: 'add-accounts' }),
-          field('add-tool', t('add.tool'), { hint: t('add.tool.hint'), list: 'add-tools' }),
-        ),
-        choices(
-          'add-accounts',
-          view.accounts.map((account) => account.account),
-        ),
-        choices(
-          'add-tools',
-          view.tools.map((tool) => tool.tool),
+      { class: 'form', mount: loadPresets, on: { submit } },
+      h(
+        'div',
+        { class: 'form-fields' },
+        field('add-url', t('add.url'), {
+          hint: t('add.url.hint'),
+          inputmode: 'url',
+          required: true,
+          autofocus: true,
+          dir: 'ltr',
+          placeholder: t('add.url.example'),
+          value: state.draft,
+        }),
+        fold(
+          MORE,
+          t('add.more'),
+          field('add-issuer', t('add.issuer'), { hint: t('add.issuer.hint'), inputmode: 'url', dir: 'ltr' }),
+          h(
+            'div',
+            { class: 'pair' },
+            field('add-client-id', t('add.client_id'), { dir: 'ltr' }),
+            field('add-client-secret', t('add.client_secret'), {
+              type: 'password',
+              autocomplete: 'new-password',
+              dir: 'ltr',
+            }),
+          ),
+          h(
+            'div',
+            { class: 'pair' },
+            field('add-scopes', t('add.scopes'), { hint: t('add.scopes.hint'), dir: 'ltr' }),
+            field('add-preset', t('add.preset'), {
+              hint: t('add.preset.hint'),
+              placeholder: t('add.preset.example'),
+              list: 'add-presets',
+              dir: 'ltr',
+            }),
+          ),
+          h(
+            'div',
+            { class: 'pair' },
+            field('add-account', t('add.account'), { hint: t('add.account.hint'), list: 'add-accounts' }),
+            field('add-tool', t('add.tool'), { hint: t('add.tool.hint'), list: 'add-tools' }),
+          ),
+          choices(
+            'add-accounts',
+            view.accounts.map((account) => account.account),
+          ),
+          choices(
+            'add-tools',
+            view.tools.map((tool) => tool.tool),
+          ),
+          choices(
+            'add-presets',
+            [...(state.presets ?? []).map(({ preset }) => preset), NONE],
+            [...(state.presets ?? []).map(({ title, hosts }) => [title, ...hosts].join(' · ')), t('add.preset.none')],
+          ),
         ),
       ),
       h(
@@ -79,11 +99,18 @@ export function addSheet(view) {
   );
 }
 
-function choices(id, values) {
+// Not worth a failure: the field takes a name without them.
+async function loadPresets() {
+  if (state.presets) return;
+  state.presets = await call('presets').catch(() => null);
+  changed();
+}
+
+function choices(id, values, words = []) {
   return h(
     'datalist',
     { id },
-    values.map((value) => h('option', { value, key: value })),
+    values.map((value, i) => h('option', { value, key: value, label: words[i] })),
   );
 }
 
@@ -106,6 +133,7 @@ function submit(event) {
       client_id: given('add-client-id'),
       client_secret: given('add-client-secret'),
       scopes: asWords(typed['add-scopes']),
+      preset: asPreset(typed['add-preset']),
       tool: asName(typed['add-tool']),
     };
     const added = await call('add', { service }).catch((failed) => {
@@ -121,9 +149,19 @@ function submit(event) {
   });
 }
 
+// By its name, or by the title that the list shows beside it.
+function asPreset(typed) {
+  const text = typed.trim().toLowerCase();
+  return (state.presets ?? []).find(({ title }) => title.toLowerCase() === text)?.preset ?? (text || null);
+}
+
 // Not waited for: the sheet shows the address while the browser is open.
 function signIn(account) {
   act(`add-sign-in`, () => call('sign_in', { account }));
+}
+
+function titleOf(preset) {
+  return state.presets?.find((known) => known.preset === preset)?.title ?? preset;
 }
 
 function result(view, added) {
@@ -135,28 +173,39 @@ function result(view, added) {
     'div',
     { class: 'form', key: 'result' },
     h(
-      'p',
-      { class: 'result-state' },
-      glyph(signedIn ? 'fine' : waiting ? 'browser' : 'ringing', signedIn ? 'good' : waiting ? 'quiet' : 'warn'),
-      h(
-        'span',
-        null,
-        signedIn
-          ? pieces('added.signed_in', { name: name(account.title) })
-          : waiting
-            ? t('account.browser')
-            : pieces('added.unsigned', { name: name(account?.short_title ?? added.account) }),
-      ),
-    ),
-    failure('add-sign-in'),
-    h(
       'div',
-      { class: 'field' },
-      h('p', { class: 'label' }, pieces('added.address', { name: name(added.service) })),
-      copyable('added-address', added.url, t('address_of', { name: added.service })),
-      h('p', { class: 'hint' }, t('added.address.hint')),
+      { class: 'form-fields' },
+      h(
+        'p',
+        { class: 'result-state', key: 'state' },
+        glyph(signedIn ? 'fine' : waiting ? 'browser' : 'ringing', signedIn ? 'good' : waiting ? 'quiet' : 'warn'),
+        h(
+          'span',
+          null,
+          signedIn
+            ? pieces('added.signed_in', { name: name(account.title) })
+            : waiting
+              ? t('account.browser')
+              : pieces('added.unsigned', { name: name(account?.short_title ?? added.account) }),
+        ),
+      ),
+      failure('add-sign-in'),
+      added.preset &&
+        h(
+          'p',
+          { class: 'result-state result-preset', key: 'preset' },
+          glyph('hint', 'quiet'),
+          h('span', null, pieces('added.preset', { name: name(titleOf(added.preset)) })),
+        ),
+      h(
+        'div',
+        { class: 'field' },
+        h('p', { class: 'label' }, pieces('added.address', { name: name(added.service) })),
+        copyable('added-address', added.url, t('address_of', { name: added.service })),
+        h('p', { class: 'hint' }, t('added.address.hint')),
+      ),
+      key && keyBox(key),
     ),
-    key && keyBox(key),
     h(
       'div',
       { class: 'actions' },

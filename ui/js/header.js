@@ -1,5 +1,6 @@
 // The bar above every view: where one is, and how tools reach Signbell.
 
+import { needsPerson } from './ask.js';
 import { call } from './bridge.js';
 import { h } from './dom.js';
 import { glyph } from './glyphs.js';
@@ -10,7 +11,7 @@ import { plural, t } from './words.js';
 /** Draws it. */
 export function header() {
   const { view, route } = state;
-  const needing = view ? view.accounts.filter((account) => account.state === 'needs_sign_in').length : 0;
+  const needing = view ? view.accounts.filter(needsPerson).length : 0;
   return [
     h(
       'header',

@@ -50,6 +50,8 @@ function show(view) {
   const before = state.view;
   state.view = view;
   if (before) tellChanges(before, view);
+  for (const id of state.typed.keys())
+    if (!view.accounts.some((account) => account.account === id && account.ask)) state.typed.delete(id);
   changed();
   loadActivitySoon();
 }
@@ -58,15 +60,16 @@ function show(view) {
 function tellChanges(before, view) {
   const quiet = (account) =>
     account.signing_in ? 'browser' : account.state === 'refreshing' ? 'active' : account.state;
+  const asked = (account) => account.ask?.words ?? '';
   for (const account of view.accounts) {
     const was = before.accounts.find((one) => one.account === account.account);
-    if (was && quiet(was) !== quiet(account)) {
+    if (was && (quiet(was) !== quiet(account) || (asked(account) && asked(was) !== asked(account)))) {
       say(
         t('told.state', {
           name: account.short_title,
           state: account.signing_in
             ? t('account.browser')
-            : [account.state_words, account.state === 'needs_sign_in' && account.reason_words]
+            : [account.state_words, account.state === 'needs_sign_in' && account.reason_words, asked(account)]
                 .filter(Boolean)
                 .join('. '),
         }),
@@ -83,11 +86,22 @@ function loadActivitySoon() {
       activityTimer = null;
       await act('activity', async () => {
         const records = await call('activity', { limit: RECORDS });
-        state.activity = records.reverse();
+        state.activity = numbered(records).reverse();
       });
     },
     state.activity ? 400 : 0,
   );
+}
+
+// Counted from the oldest, so that a record keeps its name when newer ones come.
+function numbered(records) {
+  const seen = new Map();
+  return records.map((record) => {
+    const second = `${record.at}-${record.kind}`;
+    const n = (seen.get(second) ?? 0) + 1;
+    seen.set(second, n);
+    return { ...record, id: `${second}-${n}` };
+  });
 }
 
 function start() {

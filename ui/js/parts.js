@@ -5,6 +5,8 @@ import { glyph } from './glyphs.js';
 import { act, ask, changed, copy, state, toggle, unask } from './store.js';
 import { t } from './words.js';
 
+const PART = 16; // letters of a long word that stay together
+
 /** A button. `look`: '' (quiet), 'filled', 'plain' (no frame), 'grave'. */
 export function button(words, { look = '', icon, id, place, on, ...rest }) {
   const busy = place !== undefined && state.busy.has(place);
@@ -47,11 +49,25 @@ export function copyable(place, text, what) {
     h(
       'div',
       { class: 'copyable', key: `copyable-${place}` },
-      h('code', { class: 'copyable-text', dir: 'ltr' }, text),
+      h('code', { class: 'copyable-text', dir: 'ltr' }, breakable(text)),
       copyButton(place, text, what),
     ),
     failure(`${place}`),
   ];
+}
+
+// A key that is a little wider than its box would leave one letter alone on the next line: long words
+// break only between parts that are about as long as each other.
+function breakable(text) {
+  return text.split(/(\s+)/).map((word) => {
+    const parts = Math.ceil(word.length / PART);
+    if (parts < 2) return word;
+    const size = Math.ceil(word.length / parts);
+    return Array.from({ length: parts }, (_, i) => [
+      i > 0 && h('wbr'),
+      h('span', { class: 'unbroken' }, word.slice(i * size, (i + 1) * size)),
+    ]);
+  });
 }
 
 /** What failed at `place`: the sentence, and one click away the technical reason. */

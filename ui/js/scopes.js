@@ -33,7 +33,8 @@ export function scopeList(scopes) {
   );
 }
 
-function inWords(scope) {
+/** What a scope means, if the catalogue knows. */
+export function inWords(scope) {
   if (has(`scope.${scope}`)) return t(`scope.${scope}`);
   const parts = scope.split(/[:.]/);
   if (parts.length > 2 || parts.some((part) => !/^[A-Za-z][\w-]*$/.test(part))) return null;

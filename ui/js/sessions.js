@@ -1,6 +1,7 @@
 // The first view: is everything signed in, what needs me, what used it last.
 
 import { accountRow } from './account.js';
+import { needsPerson } from './ask.js';
 import { call } from './bridge.js';
 import { h, name } from './dom.js';
 import { empty } from './empty.js';
@@ -13,8 +14,8 @@ import { pieces, plural, t } from './words.js';
 /** Draws it. */
 export function sessions(view, now) {
   if (view.accounts.length === 0) return [banners(view), empty(view)];
-  const needing = view.accounts.filter((account) => account.state === 'needs_sign_in');
-  const others = view.accounts.filter((account) => account.state !== 'needs_sign_in');
+  const needing = view.accounts.filter(needsPerson);
+  const others = view.accounts.filter((account) => !needsPerson(account));
   return [
     banners(view),
     h(

@@ -5,6 +5,11 @@ import { glyph } from './glyphs.js';
 import { go } from './route.js';
 import { t } from './words.js';
 
+// A field that gets the focus comes into sight with its label and its hint.
+function showWhole({ target }) {
+  (target.closest('.field') ?? target).scrollIntoView({ block: 'nearest' });
+}
+
 /** Draws it; `back` is the view below. */
 export function sheet(id, title, back, ...children) {
   const close = () => go(back);
@@ -15,7 +20,10 @@ export function sheet(id, title, back, ...children) {
       key: id,
       id,
       'aria-labelledby': `${id}-title`,
-      mount: (dialog) => dialog.showModal(),
+      mount: (dialog) => {
+        dialog.addEventListener('focusin', showWhole);
+        dialog.showModal();
+      },
       // The page decides what is open: Escape changes the place, and drawing takes the sheet away.
       on: {
         cancel: (event) => {

@@ -17,6 +17,8 @@ export const state = {
   keys: new Map(), // tool -> { tool, key, urls }, until the person has put it away
   added: null, // what the add sheet came to
   draft: '', // the address typed on the empty page
+  typed: new Map(), // account -> what was typed of the scopes that it is asked for
+  presets: null, // what services can answer as, once it was asked for
   activity: null, // newest first
   filter: { account: '', tool: '', kind: '' },
   notice: null, // a sentence said once

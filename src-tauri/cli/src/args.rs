@@ -132,6 +132,9 @@ pub(crate) struct Add {
     /// The RFC 8707 resource that its tokens are for.
     #[arg(long)]
     pub(crate) resource: Option<String>,
+    /// What is known of such a service (`signbell service presets`); chosen by its host if left out.
+    #[arg(long, value_name = "PRESET|none")]
+    pub(crate) preset: Option<String>,
     /// A tool that may use it; made if it does not exist, and its key printed.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Option<ToolName>,
@@ -154,6 +157,9 @@ pub(crate) struct SignIn {
     /// Sign in anew although the session is good.
     #[arg(long, conflicts_with = "all")]
     pub(crate) force: bool,
+    /// A scope to ask for besides those that the account has; can be given several times.
+    #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "all")]
+    pub(crate) scopes: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,6 +209,20 @@ pub(crate) enum Service {
         #[command(flatten)]
         settings: ServiceSettings,
     },
+    /// Say which rule would match a saved response, or what an address of the service answers now.
+    #[command(
+        after_help = "Examples:\n  signbell service test slack refused.txt\n  signbell service test slack https://slack.com/api/auth.test"
+    )]
+    Test {
+        /// Which service.
+        service: ServiceName,
+        /// A response as `curl -si` prints it (- for standard input), or an address of the service.
+        #[arg(value_name = "FILE|URL")]
+        response: String,
+    },
+    /// List what is known of services before anybody used them.
+    #[command(after_help = "Example:\n  signbell service presets")]
+    Presets,
     /// Remove a service; its account stays.
     #[command(after_help = "Example:\n  signbell service remove linear")]
     Remove {
@@ -223,6 +243,9 @@ pub(crate) struct ServiceSettings {
     /// What a tool gets when you did not come: 401, 503 or automatic.
     #[arg(long, value_name = "STATUS", value_parser = expired_answer)]
     pub(crate) expired: Option<ExpiredAnswer>,
+    /// What is known of such a service (`signbell service presets`).
+    #[arg(long, value_name = "PRESET|none")]
+    pub(crate) preset: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

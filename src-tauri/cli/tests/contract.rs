@@ -179,7 +179,7 @@ fn a_link_is_printed_and_a_pasted_redirect_sent() {
     let script = vec![page, "read".into(), signed_in()];
     let engine = Scripted::new(vec![script.clone(), script]);
     let ran = engine.run("sign-in linear --no-browser --force --json", "\n  http://127.0.0.1:9/cb?code=c \n");
-    assert_eq!(engine.asked(), json!({ "do": "sign-in", "account": "linear", "force": true }));
+    assert_eq!(engine.asked(), json!({ "do": "sign-in", "account": "linear", "force": true, "scopes": [] }));
     assert_eq!(engine.asked(), "http://127.0.0.1:9/cb?code=c");
     let mut last = signed_in();
     last.as_object_mut().unwrap().remove("reply");

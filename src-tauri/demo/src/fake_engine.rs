@@ -129,6 +129,7 @@ fn add(world: &Shared, service: AddService, address: &str) -> Added {
         state: StateName::NeedsSignIn,
         tool: service.tool,
         key: Some(Secret::new(KEY)),
+        preset: None,
     }
 }
 

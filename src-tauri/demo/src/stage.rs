@@ -75,5 +75,6 @@ fn service(provider: &Provider, api: &Api) -> Result<AddService, BadName> {
         scopes: vec![SCOPE.to_owned()],
         resource: None,
         tool: Some(NAME.parse()?),
+        preset: Some("none".to_owned()),
     })
 }

@@ -35,6 +35,22 @@ pub struct Record {
     /// How long it took, in milliseconds, where that tells something.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub took_ms: Option<u64>,
+    /// The refusal that it began with, and what was decided about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refusal: Option<Refused>,
+}
+
+/// How a server said no, and what was decided. Never a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The response's status.
+    pub status: u16,
+    /// The rule that recognised it.
+    pub rule: String,
+    /// What that means, in a sentence.
+    pub why: String,
+    /// What was done, in a few words.
+    pub decision: String,
 }
 
 /// What can happen.
@@ -59,6 +75,12 @@ pub enum Kind {
     Held,
     /// A waiting request was answered without the person.
     HoldOver,
+    /// A refusal was recognised and passed on to the tool.
+    PassedOn,
+    /// A server wants more scopes; the person is asked.
+    ScopesAsked,
+    /// A server says something that only the person can act on.
+    Hint,
     /// A request was refused by Signbell itself.
     Refused,
     /// A tool first used a service today.
@@ -111,8 +133,16 @@ impl Activity {
     /// Notes that something of this kind happened; `fill` says to what.
     pub fn record(&self, kind: Kind, fill: impl FnOnce(&mut Record)) {
         let at = crate::clock::now().unix();
-        let mut record =
-            Record { at, kind, account: None, service: None, tool: None, text: String::new(), took_ms: None };
+        let mut record = Record {
+            at,
+            kind,
+            account: None,
+            service: None,
+            tool: None,
+            text: String::new(),
+            took_ms: None,
+            refusal: None,
+        };
         fill(&mut record);
         let mut recent = self.recent();
         if recent.len() == AT_HAND {
@@ -212,7 +242,16 @@ mod tests {
     use super::*;
 
     fn record(text: &str) -> Record {
-        Record { at: 1, kind: Kind::Used, account: None, service: None, tool: None, text: text.into(), took_ms: None }
+        Record {
+            at: 1,
+            kind: Kind::Used,
+            account: None,
+            service: None,
+            tool: None,
+            text: text.into(),
+            took_ms: None,
+            refusal: None,
+        }
     }
 
     #[test]

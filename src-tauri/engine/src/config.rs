@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml_edit::DocumentMut;
@@ -14,7 +15,8 @@ use url::Url;
 
 use crate::browser::is_loopback;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
-use crate::provider::NetworkSettings;
+use crate::provider::{NetworkSettings, TokenAuth};
+use crate::rules::{self, Injection, Preset, Rule, RuleSet};
 
 /// Everything the person set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -73,6 +75,9 @@ pub struct NetworkConfig {
     pub proxy: Option<Url>,
     /// A PEM file of authorities to trust besides the system's.
     pub extra_ca: Option<std::path::PathBuf>,
+    /// Where our client ID metadata document is published; its address is our client id at servers that
+    /// take such.
+    pub client_metadata_url: Option<Url>,
 }
 
 impl From<&NetworkConfig> for NetworkSettings {
@@ -95,6 +100,18 @@ pub struct ProviderConfig {
     /// As shown to people: `Linear`.
     #[serde(default)]
     pub title: Option<String>,
+    /// Whether Signbell registered itself there (RFC 7591), and may do so again.
+    #[serde(default)]
+    pub registered: bool,
+    /// How the token endpoint wants to see us, where the server said so.
+    #[serde(default)]
+    pub token_auth: Option<TokenAuth>,
+    /// The port of the redirect that was registered.
+    #[serde(default)]
+    pub redirect_port: Option<u16>,
+    /// A public service named the issuer: it leads to no address of this machine or its network.
+    #[serde(default)]
+    pub only_public: bool,
 }
 
 /// `[accounts.NAME]`
@@ -134,6 +151,38 @@ pub struct ServiceConfig {
     /// What its tools get when the person did not come.
     #[serde(default)]
     pub expired: ExpiredAnswer,
+    /// What is known of such a service before anybody used it; `signbell service presets` lists them.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// Scopes that a click may add when the service asks for more.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// How the token is put in, if not as the preset says.
+    #[serde(default)]
+    pub inject: Option<Injection>,
+    /// How it says that a token is no good, before what its preset knows.
+    #[serde(default, deserialize_with = "crate::rules::shared")]
+    pub rules: Vec<Arc<Rule>>,
+}
+
+impl ServiceConfig {
+    /// What is known of such services; the name was looked at when the file was read.
+    #[must_use]
+    pub fn known(&self) -> Option<Arc<Preset>> {
+        self.preset.as_deref().and_then(rules::named)
+    }
+
+    /// How it says that a token is no good.
+    #[must_use]
+    pub fn rule_set(&self) -> RuleSet {
+        RuleSet::new(&self.rules, self.known().as_deref())
+    }
+
+    /// How the token is put in.
+    #[must_use]
+    pub fn injection(&self) -> Injection {
+        self.inject.clone().or_else(|| self.known().map(|preset| preset.inject.clone())).unwrap_or_default()
+    }
 }
 
 fn yes() -> bool {
@@ -232,16 +281,19 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// the whole result is good.
 ///
 /// # Errors
-/// [`ConfigError`]; the file is then as it was.
-pub fn edit(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<Config, ConfigError> {
+/// [`ConfigError`], or what `change` says; the file is then as it was.
+pub fn edit<T, E: From<ConfigError>>(
+    path: &Path,
+    change: impl FnOnce(&mut DocumentMut) -> Result<T, E>,
+) -> Result<(Config, T), E> {
     let text = read(path)?;
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| syntax(path, &e.to_string()))?;
-    change(&mut document);
+    let outcome = change(&mut document)?;
     let text = document.to_string();
     let config = parse(path, &text)?;
     write_atomically(path, text.as_bytes())
         .map_err(|source| ConfigError::Io { path: path.display().to_string(), source })?;
-    Ok(config)
+    Ok((config, outcome))
 }
 
 /// Writes a file so that it is either as before or complete, and readable by its owner alone. A link
@@ -293,6 +345,9 @@ fn check(config: &Config) -> Result<(), String> {
             return Err(format!("service {name} names the account {}, which is not there", service.account));
         }
         check_upstream(&service.url).map_err(|why| format!("service {name}: {why}"))?;
+        if let Some(preset) = service.preset.as_ref().filter(|preset| rules::named(preset).is_none()) {
+            return Err(format!("service {name} names the preset {preset}, which is not there"));
+        }
     }
     for (name, tool) in &config.tools {
         if let Some(missing) = tool.services.iter().find(|s| !config.services.contains_key(*s)) {
@@ -369,10 +424,16 @@ services = ["linear"]
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         fs::write(&path, GOOD).unwrap();
-        edit(&path, |d| d["accounts"]["work"]["label"] = toml_edit::value("Work")).unwrap();
+        let set = |keys: [&'static str; 3], text: &'static str| {
+            edit(&path, |d| -> Result<(), ConfigError> {
+                d[keys[0]][keys[1]][keys[2]] = toml_edit::value(text);
+                Ok(())
+            })
+        };
+        set(["accounts", "work", "label"], "Work").unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# by hand") && text.contains("# ours") && text.contains("label = \"Work\""));
-        edit(&path, |d| d["accounts"]["work"]["provider"] = toml_edit::value("gone")).unwrap_err();
+        set(["accounts", "work", "provider"], "gone").unwrap_err();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 

@@ -37,6 +37,9 @@ pub enum Request {
         /// Also where the session is good.
         #[serde(default)]
         force: bool,
+        /// Scopes that the person typed, to be asked for besides.
+        #[serde(default)]
+        scopes: Vec<String>,
     },
     /// Renews now: [`Reply::SignedIn`] with the new expiry.
     Refresh {
@@ -70,6 +73,24 @@ pub enum Request {
         replay_unsafe: Option<bool>,
         /// Its tools' answer when the person did not come, unless the tool says otherwise.
         expired: Option<ExpiredAnswer>,
+        /// Its preset; the empty text is none.
+        #[serde(default)]
+        preset: Option<String>,
+    },
+    /// Which rule of the service would match a saved response: [`Reply::Judged`].
+    ServiceTest {
+        /// Which service.
+        service: ServiceName,
+        /// As `curl -si` prints it.
+        response: String,
+    },
+    /// Asks the service once, with its token, and says which rule would match what it answers:
+    /// [`Reply::Judged`].
+    ServiceAsk {
+        /// Which service.
+        service: ServiceName,
+        /// An address of the service.
+        url: Url,
     },
     /// Removes a service; its account stays.
     ServiceRemove {
@@ -113,6 +134,11 @@ pub enum Request {
         /// Which account.
         account: AccountName,
     },
+    /// The person does not give what services ask for beyond what was granted.
+    Decline {
+        /// Which account.
+        account: AccountName,
+    },
     /// Asks the desktop shell to show its window: [`Notice::OpenWindow`] to each watcher.
     OpenWindow,
     /// Ends the program that owns the engine.
@@ -144,6 +170,9 @@ pub struct AddService {
     pub resource: Option<String>,
     /// A tool that may use it; made if it does not exist.
     pub tool: Option<ToolName>,
+    /// Its preset; chosen by its host where absent, none where empty.
+    #[serde(default)]
+    pub preset: Option<String>,
 }
 
 /// A tool to register or to widen.
@@ -190,6 +219,8 @@ pub enum Reply {
         /// When it ends, in Unix seconds.
         expires_at: Option<u64>,
     },
+    /// What a saved response means.
+    Judged(Judged),
     /// One thing that happened.
     Activity(Record),
     /// It is done and there is nothing to tell.
@@ -219,6 +250,27 @@ pub enum Notice {
     },
 }
 
+/// What a saved response means to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Which service.
+    pub service: ServiceName,
+    /// The response's status.
+    pub status: u16,
+    /// The rule that matches, if one does.
+    pub rule: Option<String>,
+    /// What it says: `expired`, `needs-scope`, `needs-claims`, `needs-person`, `not-ours`.
+    pub verdict: Option<String>,
+    /// The same in a sentence.
+    pub why: Option<String>,
+    /// Where a server was seen to say it.
+    pub source: Option<String>,
+    /// What Signbell does about it, in a few words.
+    pub action: String,
+    /// The scopes that it asks for.
+    pub scopes: Vec<String>,
+}
+
 /// A service was added.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Added {
@@ -236,6 +288,9 @@ pub struct Added {
     /// Its key, if it is new. Shown this once.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose", default)]
     pub key: Option<Secret>,
+    /// The preset that it was given, if one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub preset: Option<String>,
 }
 
 /// How an account stands.

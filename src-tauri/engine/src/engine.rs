@@ -156,6 +156,8 @@ pub struct Engine {
     core: Arc<Core>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Ends the threads of the proxy, after all else.
+    end: CancellationToken,
     /// Held while we run; the file itself stays.
     _lock: File,
 }
@@ -189,8 +191,11 @@ impl Engine {
             stop.clone(),
             control::server::serve(control, Arc::clone(&core), tasks.clone(), stop.clone()),
         ));
-        listening.serve(Arc::clone(&core.proxy), stop.clone(), &tasks);
-        Ok(Self { core, stop, tasks, _lock: lock })
+        let end = CancellationToken::new();
+        listening
+            .serve(Arc::clone(&core.proxy), stop.clone(), &tasks, &end)
+            .map_err(|source| StartError::Io { what: "a thread".into(), source })?;
+        Ok(Self { core, stop, tasks, end, _lock: lock })
     }
 
     /// Where tools reach the proxy: `http://127.0.0.1:8401`.
@@ -219,6 +224,7 @@ impl Engine {
         if tokio::time::timeout(GRACE, quiet).await.is_err() {
             tracing::info!("some requests or writes did not end in time");
         }
+        self.end.cancel();
         self.core.known.write(&self.core.usage);
         let _ = std::fs::remove_file(self.core.paths.control_socket());
     }
@@ -297,8 +303,19 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
     let activity = Activity::open(paths.activity_file());
     let budget = Arc::new(Budget::new(file.proxy.replay_bytes, file.proxy.replay_bytes_in_all));
     let changed = Arc::new(Notify::new());
-    let proxy =
-        Arc::new(Proxy::new(address, bell.clone(), activity.clone(), usage.clone(), Arc::clone(&changed), budget));
+    let notices = broadcast::channel(64).0;
+    let proxy = Arc::new(Proxy::new(
+        address,
+        bell.clone(),
+        activity.clone(),
+        usage.clone(),
+        Arc::clone(&changed),
+        budget,
+        notices.clone(),
+    ));
+    for (grant, refused) in known.refused() {
+        proxy.asks.restore(grant, refused);
+    }
     Ok(Arc::new_cyclic(|this| Core {
         paths,
         proxy,
@@ -317,7 +334,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         underway: Mutex::new(HashMap::new()),
         vault_trouble: Mutex::new(None),
         view: watch::Sender::new(Arc::new(AppView::default())),
-        notices: broadcast::channel(64).0,
+        notices,
         changed,
         quit: Notify::new(),
         this: this.clone(),

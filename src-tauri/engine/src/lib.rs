@@ -13,8 +13,10 @@
 //! Arrows point one way: `proxy, signin -> session -> vault`.
 
 pub mod activity;
+mod ask;
 mod bell;
 pub mod browser;
+mod challenge;
 mod clock;
 mod config;
 pub mod control;
@@ -23,6 +25,7 @@ pub mod model;
 pub mod paths;
 mod provider;
 mod proxy;
+pub mod rules;
 pub mod secret;
 mod session;
 mod signin;

@@ -157,6 +157,30 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
+    /// Whether this scope is in the set.
+    #[must_use]
+    pub fn has(&self, scope: &str) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// The scopes of either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// The scopes of both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// The scopes that are not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).cloned().collect())
+    }
+
     /// Whether every scope of `other` is in this set.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

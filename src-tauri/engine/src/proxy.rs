@@ -1,9 +1,8 @@
 //! One request, top to bottom.
 //!
 //! listen -> identify -> route -> session -> inject -> replay -> forward -> recognise -> decide ->
-//! respond. [`Proxy::handle`] is that story; each step is a module of that name.
+//! recover -> respond. [`Proxy::handle`] is that story; each step is a module of that name.
 
-mod challenge;
 mod decide;
 mod forward;
 mod hop_by_hop;
@@ -13,9 +12,11 @@ mod json_rpc;
 pub mod listen;
 mod location;
 mod recognise;
+mod recover;
 mod replay;
 mod respond;
 mod route;
+mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,20 +25,26 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use url::Url;
 
-use self::decide::{Decision, Policy};
+pub use self::decide::Decision;
 pub use self::forward::{Pool, Pools, UpstreamError};
 use self::identify::Guesses;
 pub use self::identify::KEY_PREFIX;
-use self::recognise::Verdict;
+use self::json_rpc::Caller;
+use self::recognise::Asked;
+use self::recover::{End, Seen, invites, passed_as};
 use self::respond::Body;
 pub use self::respond::Refusal;
 pub use self::route::{Limits, Route, Routes, Tool};
-use crate::activity::{Activity, Kind};
+use self::told::Told;
+use crate::activity::{Activity, Kind, Record};
+use crate::ask::Asks;
 use crate::bell::Bell;
 use crate::clock;
+use crate::control::Notice;
+use crate::model::ExpiredAnswer;
 use crate::session::state::{State, Unready, Want};
 use crate::session::{Lease, SessionHandle};
 use crate::usage::{Novelty, Usage};
@@ -61,7 +68,12 @@ pub struct Proxy {
     pub changed: Arc<Notify>,
     /// What is kept of all bodies together.
     pub budget: Arc<replay::Budget>,
+    /// What servers asked the person for.
+    pub asks: Asks,
+    /// What must be said once.
+    pub notices: broadcast::Sender<Notice>,
     guesses: Guesses,
+    told: Arc<Told>,
 }
 
 pub use self::replay::Budget;
@@ -71,8 +83,19 @@ pub use self::replay::Budget;
 pub enum Attempt {
     /// For the first time.
     First,
-    /// Replayed; there is no third time.
+    /// Replayed.
     Replay,
+    /// Replayed once more, after the person came; there is no further time.
+    Last,
+}
+
+impl Attempt {
+    fn next(self) -> Self {
+        match self {
+            Self::First => Self::Replay,
+            Self::Replay | Self::Last => Self::Last,
+        }
+    }
 }
 
 impl Proxy {
@@ -85,6 +108,7 @@ impl Proxy {
         usage: Usage,
         changed: Arc<Notify>,
         budget: Arc<Budget>,
+        notices: broadcast::Sender<Notice>,
     ) -> Self {
         Self {
             address,
@@ -95,7 +119,10 @@ impl Proxy {
             usage,
             changed,
             budget,
+            asks: Asks::default(),
+            notices,
             guesses: Guesses::default(),
+            told: Arc::default(),
         }
     }
 
@@ -119,11 +146,11 @@ impl Proxy {
             Err(refusal) => {
                 tracing::debug!(refusal = refusal.code(), "refused");
                 // Who may not ask at all does not make us read a body.
-                let rpc = match refusal.is_to_a_stranger() {
-                    true => None,
-                    false => json_rpc::ids(&call.parts, &mut call.body, &self.budget).await,
+                let caller = match refusal.is_to_a_stranger() {
+                    true => Caller::Plain,
+                    false => json_rpc::caller(&call.parts, &mut call.body, &self.budget).await,
                 };
-                respond::refuse(&refusal, rpc.as_ref())
+                respond::refuse(&refusal, &caller)
             }
         }
     }
@@ -177,95 +204,66 @@ impl Exchange<'_> {
         session.used();
         self.note_use();
         let mut attempt = Attempt::First;
-        let (mut lease, mut waited) = self.lease(call, Want::default()).await?;
+        let mut trail = Trail { began, refusal: None, waited: false };
+        let mut lease = self.lease(call, &mut trail).await?;
         loop {
             let (response, upgrade) = self.forward(call, &lease, attempt).await?;
-            let verdict = recognise::verdict(&response);
-            let policy = Policy { replay_unsafe: self.route.replay_unsafe };
-            match decide::decide(verdict, attempt, call.body.is_replayable(), call.parts.method.is_safe(), policy) {
-                Decision::Relay => {
-                    if verdict == Verdict::Accepted {
-                        session.accepted(lease.generation);
-                        match (attempt, waited) {
-                            (Attempt::Replay, false) => {
-                                self.record(Kind::Recovered, &wording::recovered(self), Some(began.elapsed()));
-                            }
-                            (_, true) => {
-                                self.record(Kind::Recovered, &wording::waited(self), Some(began.elapsed()));
-                            }
-                            (Attempt::First, false) => {}
-                        }
-                    }
-                    call.body.keep_no_more();
-                    return respond::relay(response, upgrade, self);
+            let asked = Asked { method: &call.parts.method, path: self.upstream.path(), headers: &call.parts.headers };
+            let (response, found) =
+                recognise::read(&self.route.rules, &asked, &lease, response, &self.proxy.budget).await;
+            let Some(mut found) = found else {
+                if response.status().as_u16() < 400 {
+                    self.accepted(&lease, &trail);
                 }
-                Decision::RefreshOnly => {
-                    let (session, want) = (session.clone(), refused(&lease));
-                    // On its own, so that a caller that leaves does not end it.
-                    tokio::spawn(async move { session.lease(want).await.map(drop) });
-                    return respond::relay(response, upgrade, self);
-                }
-                Decision::RefreshAndReplay => match self.after_refusal(call, &lease).await {
-                    Ok(_) if !call.body.begin_replay() => return respond::relay(response, upgrade, self),
-                    Ok((newer, held)) => {
-                        forward::discard(response);
-                        lease = newer;
-                        waited |= held;
-                        attempt = Attempt::Replay;
-                    }
-                    Err(Recovery::Impossible) => return respond::relay(response, upgrade, self),
-                    Err(Recovery::Answer(refusal)) => return Err(refusal),
-                },
+                call.body.keep_no_more();
+                return respond::relay(response, upgrade, self);
+            };
+            if found.nothing_done && found.answers.is_some() {
+                // One answer tells nothing of the other calls of a batch.
+                found.nothing_done = self.calls(call).await <= found.answers.unwrap_or(0);
             }
+            let decision = decide::decide(self.facts(call, &lease, attempt, &found));
+            let invites = invites(response.status(), &found);
+            let refusal = Seen { status: response.status(), invites, found, decision };
+            let end = match self.recover(call, &lease, attempt, &refusal, &mut trail).await {
+                Ok(newer) if call.body.begin_replay() => {
+                    forward::discard(response);
+                    lease = newer;
+                    attempt = attempt.next();
+                    trail.refusal.get_or_insert(refusal);
+                    continue;
+                }
+                Ok(_) => End::Renewed,
+                Err(end) => end,
+            };
+            self.note(&lease, &refusal, &end);
+            call.body.keep_no_more();
+            return match self.answer(call, &refusal, &end).await {
+                Some(answer) => {
+                    forward::discard(response);
+                    Err(answer)
+                }
+                None => respond::relay(passed_as(response, &end, &refusal.found), upgrade, self),
+            };
         }
     }
 
-    /// A token to begin with, and whether the request had to wait for it: where only the person can
-    /// help, it waits here, unsent.
-    async fn lease(&self, call: &mut Call, want: Want) -> Result<(Lease, bool), Refusal> {
-        match self.route.session.lease(want).await {
-            Ok(lease) => Ok((lease, false)),
+    /// A token to begin with: where only the person can help, the request waits here, unsent.
+    async fn lease(&self, call: &mut Call, trail: &mut Trail) -> Result<Lease, Refusal> {
+        let session = &self.route.session;
+        match session.lease(Want::default()).await {
+            Ok(lease) => Ok(lease),
             Err(Unready::NeedsPerson(_)) => {
-                self.hold(call).await;
-                self.route.session.lease(want).await.map(|lease| (lease, true)).map_err(|e| self.refusal(e))
+                self.hold(call, session_is_good(session), trail).await;
+                session.lease(Want::default()).await.map_err(|e| self.refusal(e))
             }
             Err(e) => Err(self.refusal(e)),
         }
     }
 
-    /// A newer token after a server refused `lease`'s, and whether the person had to be waited for.
-    async fn after_refusal(&self, call: &mut Call, lease: &Lease) -> Result<(Lease, bool), Recovery> {
-        let want = refused(lease);
-        let first = self.route.session.lease(want).await;
-        let (outcome, waited) = match first {
-            Err(Unready::NeedsPerson(_)) => {
-                self.hold(call).await;
-                (self.route.session.lease(want).await, true)
-            }
-            other => (other, false),
-        };
-        match outcome {
-            Ok(newer) => Ok((newer, waited)),
-            Err(Unready::RefreshDidNotHelp | Unready::SignedOut) => Err(Recovery::Impossible),
-            Err(Unready::NeedsPerson(reason)) => {
-                // The upstream's own answer goes through, where the tool would not take it for an
-                // invitation to sign in by itself.
-                let refusal = self.refusal(Unready::NeedsPerson(reason));
-                let is_rpc = self.is_json_rpc(call).await;
-                let relays = match self.expired_answer() {
-                    crate::model::ExpiredAnswer::Automatic => !is_rpc,
-                    crate::model::ExpiredAnswer::Unauthorized => true,
-                    crate::model::ExpiredAnswer::Unavailable => false,
-                };
-                Err(if relays { Recovery::Impossible } else { Recovery::Answer(refusal) })
-            }
-            Err(e) => Err(Recovery::Answer(self.refusal(e))),
-        }
-    }
-
-    /// Waits until the person signed in, or until the wait is over.
-    async fn hold(&self, call: &mut Call) {
-        let is_rpc = self.is_json_rpc(call).await;
+    /// Waits until the person came, or until the wait is over.
+    async fn hold(&self, call: &mut Call, came: impl Future<Output = ()>, trail: &mut Trail) {
+        let is_rpc = self.is_rpc(call).await;
         let limit = if is_rpc { self.route.limits.hold_json_rpc } else { self.route.limits.hold };
         if limit.is_zero() {
             return;
@@ -273,20 +271,40 @@ impl Exchange<'_> {
         let Some(mut hold) = self.proxy.bell.hold(&self.route.account, &self.tool.name, &self.route.name) else {
             return;
         };
-        self.record(Kind::Held, &wording::held(self), None);
+        self.record(Kind::Held, &wording::held(self), |_| ());
         let began = Instant::now();
-        let came = tokio::select! {
-            () = session_is_good(&self.route.session) => true,
+        trail.waited |= tokio::select! {
+            () = came => true,
             () = hold.over(limit) => false,
             () = call.body.keep_reading(&self.proxy.budget) => false,
         };
-        if !came {
-            self.record(Kind::HoldOver, &wording::hold_over(self), Some(began.elapsed()));
+        if !trail.waited {
+            self.record(Kind::HoldOver, &wording::hold_over(self), |record| record.took_ms = millis(began.elapsed()));
         }
     }
 
-    async fn is_json_rpc(&self, call: &mut Call) -> bool {
-        json_rpc::ids(&call.parts, &mut call.body, &self.proxy.budget).await.is_some()
+    /// A server took the token: what there was to rescue is rescued.
+    fn accepted(&self, lease: &Lease, trail: &Trail) {
+        self.route.session.accepted(lease.generation);
+        let text = match (&trail.refusal, trail.waited) {
+            (None, false) => return,
+            (_, true) => wording::waited(self),
+            (Some(_), false) => wording::recovered(self),
+        };
+        self.record(Kind::Recovered, &text, |record| {
+            record.took_ms = millis(trail.began.elapsed());
+            record.refusal = trail.refusal.as_ref().map(|seen| seen.explained(wording::decision(seen.decision)));
+        });
+    }
+
+    /// How many JSON-RPC calls the request holds; one where it is no batch.
+    async fn calls(&self, call: &mut Call) -> usize {
+        json_rpc::members(&call.parts, &mut call.body, &self.proxy.budget).await
+    }
+
+    /// Whether the tool is one that would sign in by itself, and that gives up early.
+    async fn is_rpc(&self, call: &mut Call) -> bool {
+        json_rpc::caller(&call.parts, &mut call.body, &self.proxy.budget).await.signs_in_by_itself()
     }
 
     async fn forward(
@@ -297,7 +315,7 @@ impl Exchange<'_> {
     ) -> Result<(Response<Incoming>, Option<hyper::upgrade::OnUpgrade>), Refusal> {
         let request = inject::request(&call.parts, &self.upstream, lease, &mut call.body, self)?;
         let upgrade = inject::upgrade_of(&call.parts);
-        if attempt == Attempt::Replay {
+        if attempt != Attempt::First {
             tracing::debug!(service = %self.route.name, "replaying with generation {}", lease.generation.0);
         }
         let response = self.route.pool.send(request, upgrade.is_some(), &call.body, self.route.limits.answer).await;
@@ -317,9 +335,9 @@ impl Exchange<'_> {
         }
     }
 
-    fn expired_answer(&self) -> crate::model::ExpiredAnswer {
+    fn expired_answer(&self) -> ExpiredAnswer {
         match self.tool.expired {
-            crate::model::ExpiredAnswer::Automatic => self.route.expired,
+            ExpiredAnswer::Automatic => self.route.expired,
             own => own,
         }
     }
@@ -327,20 +345,20 @@ impl Exchange<'_> {
     fn note_use(&self) {
         let novelty = self.proxy.usage.note(&self.route.name, &self.tool.name, clock::now().unix());
         if novelty == Novelty::News {
-            self.record(Kind::Used, &wording::used(self), None);
+            self.record(Kind::Used, &wording::used(self), |_| ());
         }
         if novelty != Novelty::Known {
             self.proxy.changed.notify_one();
         }
     }
 
-    fn record(&self, kind: Kind, text: &str, took: Option<Duration>) {
+    fn record(&self, kind: Kind, text: &str, more: impl FnOnce(&mut Record)) {
         self.proxy.activity.record(kind, |record| {
             record.account = Some(self.route.account.clone());
             record.service = Some(self.route.name.clone());
             record.tool = Some(self.tool.name.clone());
             record.text = text.to_owned();
-            record.took_ms = took.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+            more(record);
         });
     }
 
@@ -365,12 +383,17 @@ impl wording::Names for Exchange<'_> {
     }
 }
 
-/// Why a refused request isn't replayed.
-enum Recovery {
-    /// The upstream's own answer is the best there is.
-    Impossible,
-    /// Ours is.
-    Answer(Refusal),
+/// What one request has been through.
+struct Trail {
+    began: Instant,
+    /// The first refusal that was recovered from.
+    refusal: Option<Seen>,
+    /// It waited, and the person came.
+    waited: bool,
+}
+
+fn millis(took: Duration) -> Option<u64> {
+    Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn refused(lease: &Lease) -> Want {

@@ -19,20 +19,50 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::state::{Held, Input, State, Unready, Want};
 use self::tokens::TokenSet;
 use crate::clock;
-use crate::model::{Generation, GrantId};
-use crate::provider::Provider;
+use crate::model::{Generation, GrantId, Scopes};
+use crate::provider::{Provider, Registration};
 use crate::secret::Secret;
 use crate::vault::{ItemName, Vault, VaultError};
 
 /// A token to send, and which one it is.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// For the `Authorization` header.
-    pub access: Secret,
+    tokens: Arc<TokenSet>,
+    claims: Option<Arc<str>>,
     /// To be named when a server refuses it.
     pub generation: Generation,
+}
+
+impl Lease {
+    /// For the `Authorization` header.
+    #[must_use]
+    pub fn access(&self) -> &Secret {
+        &self.tokens.access
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.tokens.scopes
+    }
+
     /// When it ends, in Unix seconds on this machine's clock.
-    pub expires_at: Option<u64>,
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        self.tokens.expires_at(clock::now())
+    }
+
+    /// Whether it was asked for with these claims.
+    #[must_use]
+    pub fn was_asked_with(&self, claims: &str) -> bool {
+        self.claims.as_deref() == Some(claims)
+    }
+
+    /// Whether it has expired by the local clock, which a server's ambiguous answer may be about.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.tokens.is_stale(clock::now())
+    }
 }
 
 /// What a session tells the rest of the program. None of it is secret.
@@ -55,6 +85,7 @@ pub type Listener = Arc<dyn Fn(&GrantId, Event) + Send + Sync>;
 #[derive(Clone)]
 pub struct SessionHandle {
     grant: Arc<GrantId>,
+    provider: Provider,
     mailbox: mpsc::UnboundedSender<Message>,
     state: watch::Receiver<State>,
     marks: Arc<Marks>,
@@ -65,8 +96,18 @@ pub struct SessionHandle {
 struct Marks {
     /// The newest generation that a server took.
     accepted: AtomicU64,
+    /// The newest generation that a server refused although a refresh had just brought it.
+    useless: AtomicU64,
     /// When a tool last used it, in boot-time milliseconds.
     used_boot_ms: AtomicU64,
+}
+
+impl Marks {
+    /// Whether a refusal of `generation` tells something new: a server took it before, and none refused
+    /// it when it was brand new.
+    fn is_accepted(&self, generation: Generation) -> bool {
+        self.accepted.load(Ordering::Relaxed) >= generation.0 && self.useless.load(Ordering::Relaxed) < generation.0
+    }
 }
 
 enum Message {
@@ -88,7 +129,7 @@ impl SessionHandle {
         let grant = Arc::new(grant);
         let actor = actor::Actor::new(
             Arc::clone(&grant),
-            provider,
+            provider.clone(),
             vault,
             listener,
             Arc::clone(&marks),
@@ -96,13 +137,19 @@ impl SessionHandle {
             publish,
         );
         tokio::spawn(actor.run(inbox));
-        Self { grant, mailbox, state, marks }
+        Self { grant, provider, mailbox, state, marks }
     }
 
     /// Whose session this is.
     #[must_use]
     pub fn grant(&self) -> &GrantId {
         &self.grant
+    }
+
+    /// The registration that its tokens belong to.
+    #[must_use]
+    pub fn registration(&self) -> &Registration {
+        self.provider.registration()
     }
 
     /// A token that is good by all that is known, refreshed first if need be.
@@ -115,7 +162,7 @@ impl SessionHandle {
         if let State::Active(held) | State::Refreshing(held) = &*self.state.borrow()
             && state::serves(held, want, now)
         {
-            return Ok(lease_of(held, now));
+            return Ok(lease_of(held));
         }
         let (reply, answer) = oneshot::channel();
         let _ = self.mailbox.send(Message::Want { want, reply });
@@ -123,9 +170,25 @@ impl SessionHandle {
         answer.await.unwrap_or(Err(Unready::SignedOut))
     }
 
+    /// A token with these claims instead of the one of `generation`, which a server refused for want of
+    /// them.
+    ///
+    /// # Errors
+    /// [`Unready`].
+    pub async fn lease_with_claims(&self, generation: Generation, claims: &str) -> Result<Lease, Unready> {
+        let _ = self.mailbox.send(Message::Input(Input::Claims { generation, claims: claims.into() }));
+        self.lease(Want { refused: Some(generation), ..Want::default() }).await
+    }
+
     /// A server took the token of `generation`.
     pub fn accepted(&self, generation: Generation) {
         self.marks.accepted.fetch_max(generation.0, Ordering::Relaxed);
+    }
+
+    /// A refresh brought `generation`, and the server that had asked for it refused that too: for a
+    /// while no refusal of it causes another refresh, whoever else takes it.
+    pub fn did_not_help(&self, generation: Generation) {
+        self.marks.useless.fetch_max(generation.0, Ordering::Relaxed);
     }
 
     /// A tool uses the session now.
@@ -196,8 +259,8 @@ impl SessionHandle {
     }
 }
 
-fn lease_of(held: &Held, now: clock::Now) -> Lease {
-    Lease { access: held.tokens.access.clone(), generation: held.generation, expires_at: held.tokens.expires_at(now) }
+fn lease_of(held: &Held) -> Lease {
+    Lease { tokens: Arc::clone(&held.tokens), claims: held.claims.clone(), generation: held.generation }
 }
 
 /// The vault item of a grant. A resource is a URL and no item name, so its digest stands for it.

@@ -6,7 +6,7 @@
 mod attempt;
 mod callback;
 mod identity;
-mod loopback;
+pub(crate) mod loopback;
 pub(crate) mod page;
 
 use std::time::Duration;
@@ -41,6 +41,9 @@ pub enum SignInError {
     /// Nobody came back in time.
     #[error("nobody came back within {} minutes", DEADLINE.as_secs() / 60)]
     Deadline,
+    /// The person signed out meanwhile.
+    #[error("the account was signed out meanwhile")]
+    Cancelled,
     /// At the token endpoint.
     #[error(transparent)]
     Exchange(#[from] TokenError),
@@ -69,6 +72,8 @@ pub struct SignIn {
     pub provider: Provider,
     /// What to ask for.
     pub scopes: Scopes,
+    /// The `claims` that a service wants of the token (OpenID Connect Core section 5.5).
+    pub claims: Option<String>,
     /// Whose account it is, if somebody signed in before.
     pub expected: Option<Identity>,
     /// What the account is called on the last page.
@@ -87,13 +92,14 @@ pub async fn run(
     pasted: mpsc::Receiver<String>,
 ) -> Result<Option<Identity>, SignInError> {
     let metadata = what.provider.metadata().await?;
-    let listener = loopback::Loopback::bind(what.title.clone()).await.map_err(AttemptError::Listen)?;
+    let listener = loopback::Loopback::bind(what.title.clone(), what.provider.registration().redirect_port)
+        .await
+        .map_err(AttemptError::Listen)?;
     let attempt = attempt::begin(what, metadata, listener.redirect_uri()).await?;
     show(attempt.authorize_url.clone());
 
     let check = attempt.check(metadata);
-    let waiting = listener.wait(&check, pasted);
-    let came = tokio::time::timeout(DEADLINE, waiting).await.map_err(|_| SignInError::Deadline)?;
+    let came = listener.wait(&check, pasted).await?;
     let (code, browser) = came.into_parts();
     let outcome = finish(what, session, attempt, code).await;
     // The browser waits for this: its last page tells how it really ended.

@@ -101,6 +101,8 @@ pub struct AccountView {
     pub ephemeral: bool,
     /// What the bell says while it rings for this account.
     pub ring: Option<RingView>,
+    /// What a service asks for beyond what was granted.
+    pub ask: Option<AskView>,
     /// One for each resource.
     pub grants: Vec<GrantView>,
 }
@@ -116,6 +118,17 @@ pub struct GrantView {
     pub scopes: Vec<String>,
     /// When its access token ends.
     pub expires_at: Option<u64>,
+}
+
+/// Scopes that a service needs and that were not granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskView {
+    /// Those that a click adds.
+    pub scopes: Vec<String>,
+    /// Those that no list of ours names: the person has to type them.
+    pub typed: Vec<String>,
+    /// Which, and for whom, in a sentence.
+    pub words: String,
 }
 
 /// A notification that should be on the screen now.

@@ -174,7 +174,11 @@ pub(crate) fn menu(view: &AppView) -> Vec<Item> {
     let mut items: Vec<_> = needing
         .iter()
         .map(|a| {
-            let words = if a.identity.is_some() { words::sign_in_again } else { words::sign_in };
+            let words = match (&a.identity, a.state) {
+                _ if a.state != StateName::NeedsSignIn => words::allow_more,
+                (Some(_), _) => words::sign_in_again,
+                (None, _) => words::sign_in,
+            };
             entry(Action::SignIn(a.account.clone()), words(&a.short_title))
         })
         .collect();
@@ -257,7 +261,7 @@ fn ringing(view: &AppView) -> String {
 }
 
 fn needs_person(account: &AccountView) -> bool {
-    account.state == StateName::NeedsSignIn
+    account.state == StateName::NeedsSignIn || account.ask.is_some()
 }
 
 #[cfg(test)]

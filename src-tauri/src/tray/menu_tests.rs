@@ -35,6 +35,7 @@ pub(crate) fn account_in(name: &str, state: StateName) -> AccountView {
         signing_in: false,
         allow_token: false,
         ephemeral: false,
+        ask: None,
         ring: None,
         grants: Vec::new(),
     }

@@ -79,10 +79,15 @@ fn opens_window(world: &mut World) -> Result<()> {
     launch()?;
     let search = ["search", "--onlyvisible", "--name", "^Signbell$"];
     let shown = wait_ok("the window on the screen", SOON, || world.desktop.xdotool(&search))?;
-    let windows = proc::windows(world.app.id());
-    ensure!(windows.len() == 1, "{windows:?}");
+    // While WebKit starts its helpers, each is for a moment a copy of the window's process.
+    let one = || {
+        let windows = proc::windows(world.app.id());
+        ensure!(windows.len() == 1, "{windows:?}");
+        Ok(windows)
+    };
+    let windows = wait_ok("one window's process", SOON, one)?;
     launch()?;
-    ensure!(proc::windows(world.app.id()) == windows, "a second window");
+    ensure!(wait_ok("one window's process still", SOON, one)? == windows, "a second window");
     let helpers = windows.iter().flat_map(|pid| proc::descendants(*pid)).collect::<Vec<_>>();
     ensure!(!helpers.is_empty(), "WebKit has helper processes");
     let id = shown.lines().next().context("no window")?.to_owned();

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use signbell_tests::process::run;
 use signbell_tests::{Chromium, DesktopOptions, MenuItem, Tray, wait_ok};
 
 use crate::world::World;
@@ -24,6 +25,17 @@ fn the_menu_signs_in_pauses_opens_and_quits() -> Result<()> {
     ensure!(menu.find("Open Signbell").is_some_and(|item| item.enabled), "{labels:?}");
     ensure!(menu.find("Copy address").is_some_and(|item| item.labels() == ["ada"]), "{menu:#?}");
     let fine = wait_icon(&tray, "that all is well", |_| true)?;
+    let address = menu.find("Copy address").and_then(|item| item.find("ada")).context("no item for the service")?;
+    tray.click_id(address.id)?;
+    let status = world.sandbox.run_json(&["status"])?[0].clone();
+    let url = format!("{}/ada", status["proxy"]["address"].as_str().context("no address")?);
+    wait_ok("the address in the clipboard", SOON, || {
+        let mut command = world.sandbox.command("xclip");
+        command.args(["-selection", "clipboard", "-out"]);
+        let copied = run(command, b"", SOON)?.expect_code(0)?.stdout;
+        ensure!(url == copied, "{copied:?}, not {url}");
+        Ok(())
+    })?;
 
     world.provider.revoke_refresh("ada", true)?;
     let waiting = world.curl("ada")?.spawn()?;

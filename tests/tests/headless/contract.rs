@@ -97,7 +97,7 @@ fn every_failure_has_its_exit_code() -> Result<()> {
     refused(sandbox, &["nonsense"], 2, "usage")?;
     refused(sandbox, &["add", "ftp://example.test"], 2, "usage")?;
     refused(sandbox, &["add", "http://example.test"], 2, "bad_address")?;
-    refused(sandbox, &["add", "https://example.test"], 2, "issuer_needed")?;
+    refused(sandbox, &["add", "http://127.0.0.1:1/x"], 11, "service_unreachable")?;
     refused(sandbox, &["add", world.provider.api()?, "--name", "notes", "--account", "ada"], 2, "name_taken")?;
     for args in [&["sign-in", "nobody"][..], &["refresh", "nobody"], &["sign-out", "nobody"], &["status", "nobody"]] {
         let message = refused(sandbox, args, 1, "unknown_account")?;

@@ -5,17 +5,26 @@ use std::time::Duration;
 
 mod contract;
 mod demo;
+mod discovery;
 mod entry;
+mod forget;
 mod grants;
+mod mcp;
 mod network;
 mod outages;
 mod ownership;
+mod passing;
+mod recognition;
 mod recovery;
 mod relay;
+mod replay;
+mod rules;
 mod secrets;
 mod sign_in;
 mod standing;
+mod step_up;
 mod survival;
+mod upgrade;
 mod wire;
 mod world;
 

@@ -65,7 +65,7 @@ fn d13_a_429_is_waited_for_as_long_as_it_says() -> Result<()> {
 }
 
 #[test]
-fn d8_d13_r18_a_provider_that_hangs_holds_up_nobody_else() -> Result<()> {
+fn r18_d8_d13_a_provider_that_hangs_holds_up_nobody_else() -> Result<()> {
     let (world, access) = World::signed_in("hang")?;
     // Another account at the same provider, which needs no renewal.
     world.provider.auto_consent(Some("bob"))?;

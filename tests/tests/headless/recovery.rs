@@ -5,7 +5,8 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
-use signbell_tests::{Curl, wait_until};
+use signbell_tests::upstream::{self, invalid_token, ok};
+use signbell_tests::{Curl, Upstream, wait_until};
 
 use crate::SOON;
 use crate::wire::{Reply, exchange};
@@ -196,8 +197,8 @@ fn crowd(size: usize, access: &Access, address: &str) -> Result<Vec<Reply>> {
 }
 
 #[test]
-fn r1_two_hundred_401s_at_once_are_one_refresh() -> Result<()> {
-    const CALLERS: usize = 200;
+fn r1_a_thousand_401s_at_once_are_one_refresh() -> Result<()> {
+    const CALLERS: usize = 1000;
     let (world, access) = World::signed_in("crowd")?;
     world.provider.expire_access("ada")?;
     // While the provider takes its time, everyone has come.
@@ -266,6 +267,68 @@ fn r3_a_refresh_that_does_not_help_is_not_repeated() -> Result<()> {
     }
     ensure!(world.count("/refresh_token/ok")? == 1, "it was refreshed again");
     ensure!(world.account()?["state"] == "active");
+    Ok(())
+}
+
+#[test]
+fn r3_the_cooldown_holds_while_another_endpoint_takes_the_token() -> Result<()> {
+    let world = World::new("useless-here")?;
+    let upstream = Upstream::start(|request| {
+        upstream::Reply::Bytes(if request.target.starts_with("/never") { invalid_token() } else { ok("{}") })
+    })?;
+    let access = world.add_url(upstream.address(), "two", &["--sign-in"])?;
+    ensure!(access.curl("/never").run()?.status == 401 && world.count("/refresh_token/ok")? == 1);
+    for _ in 0..5 {
+        // The token is good, as the other endpoint shows each time; the refusal is not about it.
+        ensure!(access.curl("/fine").run()?.status == 200);
+        ensure!(access.curl("/never").run()?.status == 401);
+    }
+    ensure!(world.count("/refresh_token/ok")? == 1, "it was refreshed again");
+    // Whoever asks, and however they are answered.
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "x"});
+    for _ in 0..3 {
+        ensure!(access.curl("/fine").run()?.status == 200);
+        let response = access.curl("/never").json(&call).run()?;
+        ensure!(response.status == 503 && response.json()?["error"]["data"]["code"] == "token_refused", "{response:?}");
+    }
+    ensure!(world.count("/refresh_token/ok")? == 1, "JSON-RPC caused a refresh each");
+    Ok(())
+}
+
+#[test]
+fn row_33_a_lost_session_is_told_as_one_however_often() -> Result<()> {
+    let world = World::new("lost-session")?;
+    let upstream = Upstream::start(|_| upstream::Reply::Bytes(invalid_token()))?;
+    let access = world.add_url(upstream.address(), "mcp", &["--sign-in"])?;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    for _ in 0..3 {
+        let response = access.curl("/mcp").json(&call).header("mcp-session-id", "gone").run()?;
+        ensure!(response.status == 404 && response.header("www-authenticate").is_none(), "{response:?}");
+    }
+    ensure!(world.count("/refresh_token/ok")? == 1);
+    Ok(())
+}
+
+#[test]
+fn no_client_is_invited_to_sign_in_by_itself() -> Result<()> {
+    // Whatever is refused, and whyever nothing mends it: no challenge reaches a JSON-RPC client.
+    let world = World::new("no-invitation")?;
+    let upstream = Upstream::start(|request| {
+        let challenge = match request.target.as_str() {
+            "/token" => "401 Unauthorized\r\nwww-authenticate: Bearer error=\"invalid_token\"",
+            "/scope" => "403 Forbidden\r\nwww-authenticate: Bearer error=\"insufficient_scope\", scope=\"more\"",
+            _ => "401 Unauthorized\r\nwww-authenticate: Bearer error=\"insufficient_claims\", claims=\"eyJhIjoxfQ\"",
+        };
+        upstream::Reply::Bytes(upstream::response(challenge, b"no"))
+    })?;
+    let access = world.add_url(upstream.address(), "api", &["--sign-in"])?;
+    world.sandbox.run_ok(&["service", "set", "api", "--hold", "0", "--replay-unsafe=no"])?;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "x"});
+    for path in ["/token", "/scope", "/claims", "/token", "/scope", "/claims"] {
+        let response = access.curl(path).json(&call).run()?;
+        ensure!(response.status == 503 && response.json()?["id"] == 1, "{path}: {response:?}");
+        ensure!(response.header("www-authenticate").is_none(), "{path}: {response:?}");
+    }
     Ok(())
 }
 

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::SOON;
 
+/// Names in lower case with their values, in order.
+pub type Fields = Vec<(String, String)>;
+
 /// A connection.
 pub struct Wire {
     stream: TcpStream,
@@ -18,7 +21,10 @@ pub struct Wire {
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
+    pub headers: Fields,
     pub body: Vec<u8>,
+    /// What came behind the last chunk.
+    pub trailers: Fields,
     /// How many responses came, this one being the first.
     pub responses: usize,
 }
@@ -55,6 +61,17 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// What has arrived at this moment.
+    pub fn arrived(&mut self) -> Result<String> {
+        self.stream.set_nonblocking(true)?;
+        let mut part = [0; 8192];
+        while let Ok(n @ 1..) = self.stream.read(&mut part) {
+            self.got.extend_from_slice(part.get(..n).unwrap_or_default());
+        }
+        self.stream.set_nonblocking(false)?;
+        Ok(self.text())
     }
 
     /// What came so far.
@@ -96,7 +113,8 @@ impl Reply {
         loop {
             let end = find(rest, b"\r\n\r\n").with_context(|| format!("no head in {text:?}"))?;
             let (head, body) = rest.split_at(end + 4);
-            let head = String::from_utf8_lossy(head);
+            // A character for each byte.
+            let head: String = head.iter().map(|byte| char::from(*byte)).collect();
             let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).with_context(|| format!("{head:?}"))?;
             if status == 100 {
                 rest = body;
@@ -109,8 +127,8 @@ impl Reply {
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect();
             let chunked = headers.iter().any(|(n, v)| n == "transfer-encoding" && v == "chunked");
-            let body = if chunked { unchunked(body)? } else { body.to_vec() };
-            return Ok(Self { status, body, responses });
+            let (body, trailers) = if chunked { unchunked(body)? } else { (body.to_vec(), vec![]) };
+            return Ok(Self { status, headers, body, trailers, responses });
         }
     }
 
@@ -123,13 +141,16 @@ impl Reply {
     }
 }
 
-fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>> {
+/// A chunked body, and its trailers.
+fn unchunked(mut rest: &[u8]) -> Result<(Vec<u8>, Fields)> {
     let mut body = Vec::new();
     loop {
         let end = find(rest, b"\r\n").context("a chunked body was cut off")?;
         let size = usize::from_str_radix(String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).trim(), 16)?;
         if size == 0 {
-            return Ok(body);
+            let trailers = String::from_utf8_lossy(rest.get(end + 2..).unwrap_or_default()).into_owned();
+            let fields = trailers.lines().filter_map(|line| line.split_once(':'));
+            return Ok((body, fields.map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned())).collect()));
         }
         let from = end + 2;
         body.extend_from_slice(rest.get(from..from + size).context("a chunk was cut off")?);

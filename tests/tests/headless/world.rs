@@ -67,6 +67,11 @@ impl World {
         add(&self.sandbox, &self.provider, api, more)
     }
 
+    /// The same for any upstream.
+    pub fn add_url(&self, url: &str, name: &str, more: &[&str]) -> Result<Access> {
+        add_url(&self.sandbox, &self.provider, url, name, more)
+    }
+
     /// The account `ada` as `signbell status --json` tells it.
     pub fn account(&self) -> Result<Value> {
         account(&self.sandbox)
@@ -144,9 +149,14 @@ pub fn follow_links(sandbox: &Sandbox) -> Result<PathBuf> {
 
 /// See [`World::add`].
 pub fn add(sandbox: &Sandbox, provider: &Provider, api: &str, more: &[&str]) -> Result<Access> {
-    let (url, issuer) = (provider.api_named(api)?, provider.issuer()?);
+    add_url(sandbox, provider, provider.api_named(api)?, api, more)
+}
+
+/// See [`World::add_url`].
+pub fn add_url(sandbox: &Sandbox, provider: &Provider, url: &str, name: &str, more: &[&str]) -> Result<Access> {
+    let issuer = provider.issuer()?;
     let usual =
-        ["add", url, "--name", api, "--account", "ada", "--issuer", issuer, "--client-id", CLIENT, "--tool", "script"];
+        ["add", url, "--name", name, "--account", "ada", "--issuer", issuer, "--client-id", CLIENT, "--tool", "script"];
     let lines = sandbox.run_json(&[&usual, more].concat())?;
     access(lines.first().context("no line of `add`")?)
 }

@@ -48,7 +48,14 @@ fn line(record: &Record, time: &str, titles: &HashMap<AccountName, String>) -> S
         (None, None, Some(tool)) => tool.as_str(),
         (None, None, None) => "Signbell",
     };
-    format!("{time}  {}  {}", field(about), field(&record.text))
+    let line = format!("{time}  {}  {}", field(about), field(&record.text));
+    match &record.refusal {
+        Some(refusal) => {
+            let took = record.took_ms.map(|ms| format!(", {ms} ms")).unwrap_or_default();
+            format!("{line} ({} by {}: {}{took})", refusal.status, field(&refusal.rule), field(&refusal.decision))
+        }
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +75,7 @@ mod tests {
             tool: None,
             text: "renewed".into(),
             took_ms: None,
+            refusal: None,
         };
         let titles = HashMap::from([(account, "Linear (work)".to_owned())]);
         assert_eq!(line(&record, "14:05", &titles), "14:05  Linear (work)  renewed");

@@ -24,11 +24,12 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         scopes: args.scopes,
         resource: args.resource,
         tool: args.tool,
+        preset: args.preset,
     });
     let Reply::Added(added) = context.call(&request).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;
     if args.sign_in {
-        return sign_in::one(context, added.account, false, &mut Pages::opened()).await;
+        return sign_in::one(context, added.account, false, vec![], &mut Pages::opened()).await;
     }
     if added.state == StateName::NeedsSignIn {
         context.out.say(&words::sign_in_next(&added.account));
@@ -38,6 +39,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
 
 fn summary(added: &Added) -> String {
     let mut lines = vec![words::added(added.service.as_str(), added.account.as_str(), &added.url)];
+    lines.extend(added.preset.as_deref().map(words::preset_chosen));
     if let Some(tool) = &added.tool {
         lines.extend(tool::key_lines(tool, added.key.as_ref()));
     }

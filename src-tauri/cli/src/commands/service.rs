@@ -1,7 +1,13 @@
 //! `signbell service`.
 
-use signbell_engine::control::{Failure, Request};
+use std::io::{self, Read as _};
+
+use serde_json::json;
+use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::model::ServiceName;
+use signbell_engine::rules;
 use signbell_engine::view::ServiceView;
+use url::Url;
 
 use super::Context;
 use crate::args::Service;
@@ -18,14 +24,57 @@ pub(super) async fn run(context: &Context, command: Service) -> Result<(), Failu
                 hold_seconds: settings.hold.map(|hold| hold.as_secs()),
                 replay_unsafe: settings.replay_unsafe,
                 expired: settings.expired,
+                preset: settings.preset.map(|name| if name == "none" { String::new() } else { name }),
             };
             context.done(&request, "service", &name, words::changed(&name)).await
         }
+        Service::Test { service, response } => test(context, service, &response).await,
+        Service::Presets => presets(context),
         Service::Remove { service } => {
             let name = service.to_string();
             context.done(&Request::ServiceRemove { service }, "service", &name, words::removed(&name)).await
         }
     }
+}
+
+async fn test(context: &Context, service: ServiceName, response: &str) -> Result<(), Failure> {
+    let request = match response.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Request::ServiceAsk { service, url },
+        _ => Request::ServiceTest { service, response: saved(response)? },
+    };
+    let Reply::Judged(judged) = context.call(&request).await? else { return Err(words::odd_reply()) };
+    context.out.result(&judged, || match (&judged.rule, &judged.why) {
+        (Some(rule), Some(why)) => format!("{}: {rule}: {why}\n{}", judged.status, judged.action),
+        _ => format!("{}: {}", judged.status, judged.action),
+    })
+}
+
+fn saved(file: &str) -> Result<String, Failure> {
+    let read = match file {
+        "-" => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        file => std::fs::read(file),
+    };
+    // What is no text is in a body that no rule reads as text.
+    read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|e| words::input_failed(file, &e))
+}
+
+fn presets(context: &Context) -> Result<(), Failure> {
+    let presets: Vec<_> = rules::names().filter_map(|name| rules::named(name).map(|preset| (name, preset))).collect();
+    if context.out.is_json() {
+        return presets.iter().try_for_each(|(name, preset)| {
+            let rules: Vec<&str> = preset.rules.iter().map(|rule| rule.name.as_str()).collect();
+            let line = json!({"preset": name, "title": preset.title, "hosts": preset.hosts, "rules": rules});
+            context.out.result(&line, String::new)
+        });
+    }
+    let rows: Vec<_> = presets
+        .iter()
+        .map(|(name, preset)| [(*name).to_owned(), preset.title.clone(), preset.hosts.join(", ")])
+        .collect();
+    context.out.text(&table(["NAME", "FOR", "CHOSEN BY HOST"], &rows))
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ use signbell_engine::wording::cli as words;
 pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
     let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
     match args.account {
-        Some(account) => one(context, account, args.force, &mut pages).await.map(|()| 0),
+        Some(account) => one(context, account, args.force, args.scopes, &mut pages).await.map(|()| 0),
         None => all(context, &mut pages).await,
     }
 }
@@ -29,9 +29,11 @@ pub(super) async fn one(
     context: &Context,
     account: AccountName,
     force: bool,
+    scopes: Vec<String>,
     pages: &mut Pages,
 ) -> Result<(), Failure> {
-    let mut conversation = Conversation::open(&context.socket(), &Request::SignIn { account, force }).await?;
+    let request = Request::SignIn { account, force, scopes };
+    let mut conversation = Conversation::open(&context.socket(), &request).await?;
     loop {
         let reply = tokio::select! {
             reply = conversation.next() => reply?,
@@ -58,7 +60,7 @@ async fn all(context: &Context, pages: &mut Pages) -> Result<u8, Failure> {
     let mut any = false;
     for account in accounts.into_iter().filter(|a| a.state == StateName::NeedsSignIn) {
         any = true;
-        if let Err(failure) = one(context, account.account, false, pages).await {
+        if let Err(failure) = one(context, account.account, false, vec![], pages).await {
             context.out.failure(&failure);
             code = if code == 0 { failure.kind.exit_code() } else { code };
         }

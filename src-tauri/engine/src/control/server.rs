@@ -73,20 +73,26 @@ impl Connection {
             Request::Watch => return self.watch(core).await,
             Request::Add(add) => finish(core.add(add, false).await, Reply::Added),
             Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
-            Request::SignIn { account, force } => return self.sign_in(core, &account, force).await,
+            Request::SignIn { account, force, scopes } => {
+                return self.sign_in(core, &account, force, scopes.into()).await;
+            }
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => done(core.sign_out(&account, forget).await),
             Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),
-            Request::ServiceSet { service, hold_seconds, replay_unsafe, expired } => {
-                done(core.service_set(&service, hold_seconds, replay_unsafe, expired))
+            Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset } => {
+                done(core.service_set(&service, hold_seconds, replay_unsafe, expired, preset))
             }
+            Request::ServiceTest { service, response } => {
+                finish(core.judge(&service, response.as_bytes()), Reply::Judged)
+            }
+            Request::ServiceAsk { service, url } => finish(core.ask_and_judge(&service, &url).await, Reply::Judged),
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
             Request::ToolRemove { tool } => done(core.tool_remove(&tool)),
             Request::Token { account, min_valid_seconds } => {
                 let lease = core.token(&account, Duration::from_secs(min_valid_seconds)).await;
-                finish(lease, |lease| Reply::Token { token: lease.access, expires_at: lease.expires_at })
+                finish(lease, |lease| Reply::Token { token: lease.access().clone(), expires_at: lease.expires_at() })
             }
             Request::Activity { limit, follow } => return self.activity(core, limit, follow).await,
             Request::Pause { paused } => {
@@ -97,6 +103,7 @@ impl Connection {
                 core.bell.later(&account);
                 Reply::Done
             }
+            Request::Decline { account } => done(core.decline(&account)),
             Request::OpenWindow => {
                 // Nobody watches: there is no shell to open a window.
                 let _ = core.notices.send(Notice::OpenWindow);
@@ -147,9 +154,15 @@ impl Connection {
         }
     }
 
-    async fn sign_in(&mut self, core: &Core, account: &crate::model::AccountName, force: bool) -> io::Result<()> {
+    async fn sign_in(
+        &mut self,
+        core: &Core,
+        account: &crate::model::AccountName,
+        force: bool,
+        scopes: crate::model::Scopes,
+    ) -> io::Result<()> {
         let (progress, mut told) = mpsc::unbounded_channel();
-        let signing_in = core.sign_in(account, force, move |step| drop(progress.send(step)));
+        let signing_in = core.sign_in(account, force, &scopes, move |step| drop(progress.send(step)));
         tokio::pin!(signing_in);
         let mut paste: Option<mpsc::Sender<String>> = None;
         let mut listening = true;

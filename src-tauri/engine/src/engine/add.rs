@@ -3,14 +3,18 @@
 use toml_edit::{DocumentMut, value};
 use url::Url;
 
-use super::core::{Core, lock};
-use super::document::{set, write_tool};
-use super::settings::{digest, new_key};
+use super::core::{Core, lock, registration};
+use super::document::{set, write_registration, write_tool};
+use super::settings::tool_or_new;
 use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, ToolConfig};
 use crate::control::{AddService, Added, Failure};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
-use crate::provider::{Provider, Registration};
+use crate::provider::register;
+use crate::provider::resource::{self, Resource, ResourceError};
+use crate::provider::{Provider, TokenAuth, is_in_public};
+use crate::rules;
 use crate::secret::Secret;
+use crate::signin::loopback::PATH;
 use crate::wording;
 
 /// Asked for where the person names no scope, as far as the provider offers them: who it is, and a
@@ -22,7 +26,21 @@ struct Plan {
     provider: (ProviderName, Option<ProviderConfig>),
     account: (AccountName, Option<AccountConfig>),
     service: (ServiceName, ServiceConfig),
-    tool: Option<(ToolName, ToolConfig)>,
+    /// The provider's client secret.
+    secret: Option<Secret>,
+}
+
+/// Who signs people in at a service.
+struct FoundServer {
+    resource: Resource,
+    /// The service is out in the world, and so must be all that it leads to.
+    only_public: bool,
+}
+
+/// The tool that may use the new service, with its key if it is new too.
+struct PlannedTool {
+    name: ToolName,
+    config: ToolConfig,
     key: Option<Secret>,
 }
 
@@ -31,26 +49,34 @@ impl Core {
     pub(crate) async fn add(&self, add: AddService, ephemeral: bool) -> Result<Added, Failure> {
         config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
         let plan = self.plan(&add).await?;
-        if let (Some(secret), (name, Some(_))) = (&add.client_secret, &plan.provider) {
+        if let (Some(secret), (name, Some(_))) = (&plan.secret, &plan.provider) {
             let vault = if ephemeral { &self.memory } else { &self.vault };
             let item =
                 crate::vault::ItemName::new(format!("client-secret:{name}")).map_err(|e| wording::vault_failure(&e))?;
             vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
         }
+        let tool = if ephemeral {
+            self.edit_ephemeral(|config, ephemeral| {
+                let tool = plan.fit(config, add.tool.as_ref())?;
+                plan.merge_into(ephemeral, &tool);
+                Ok(tool)
+            })?
+        } else {
+            self.edit(|config, document| {
+                let tool = plan.fit(config, add.tool.as_ref())?;
+                plan.write_to(document, &tool);
+                Ok(tool)
+            })?
+        };
         let added = Added {
             service: plan.service.0.clone(),
             account: plan.account.0.clone(),
             url: self.address_of(&plan.service.0),
             state: crate::view::StateName::NeedsSignIn,
-            tool: plan.tool.as_ref().map(|(name, _)| name.clone()),
-            key: plan.key.clone(),
+            tool: tool.as_ref().map(|tool| tool.name.clone()),
+            key: tool.and_then(|tool| tool.key),
+            preset: plan.service.1.preset.clone(),
         };
-        if ephemeral {
-            plan.merge_into(&mut lock(&self.settings).ephemeral);
-            self.apply();
-        } else {
-            self.edit(|document| plan.write_to(document)).map_err(|e| wording::config_failure(&e))?;
-        }
         self.changed_by_person(&wording::service_added(&added.service, &added.account), |record| {
             record.account = Some(added.account.clone());
             record.service = Some(added.service.clone());
@@ -69,11 +95,38 @@ impl Core {
             None => named(free_name(&name_of_host(&add.url), |n| config.services.contains_key(n)))?,
         };
         let known_account = add.account.as_ref().and_then(|name| config.accounts.get(name).map(|a| (name.clone(), a)));
+        // Who names the server knows what they do; else the service is asked who signs people in there.
+        let found = if add.issuer.is_none() && add.provider.is_none() {
+            match self.find_server(&add.url).await {
+                Ok(found) => Some(found),
+                // A service of a known account need not tell.
+                Err(e) if known_account.is_some() => {
+                    tracing::info!("{} does not say who signs people in there: {e}", add.url);
+                    None
+                }
+                Err(e) => return Err(wording::service_not_understood(&add.url, &e)),
+            }
+        } else {
+            None
+        };
+        let mut secret = add.client_secret.clone();
         let (provider, account) = match known_account {
-            Some((name, account)) => ((account.provider.clone(), None), (name, None)),
+            Some((name, account)) => {
+                let issuer = config.providers.get(&account.provider).map(|provider| &provider.issuer);
+                // Nothing of one authorization server goes to another (D7).
+                if let Some(other) = found.as_ref().filter(|found| found.resource.resource.is_some())
+                    && issuer.is_some_and(|issuer| *issuer != other.resource.issuer)
+                {
+                    return Err(wording::other_server(&add.url, &other.resource.issuer, &name));
+                }
+                ((account.provider.clone(), None), (name, None))
+            }
             None => {
-                let (provider, settings) = self.plan_provider(&config, add)?;
-                let scopes = self.plan_scopes(&config, add, &provider, settings.as_ref()).await?;
+                let (provider, settings, registered) = self.plan_provider(&config, add, found.as_ref()).await?;
+                secret = secret.or(registered);
+                let offered = found.as_ref().and_then(|found| found.resource.scopes.clone());
+                let discovered = found.is_some();
+                let scopes = self.plan_scopes(&config, add, &provider, settings.as_ref(), offered, discovered).await?;
                 let name = match &add.account {
                     Some(name) => name.clone(),
                     None => named(free_name(provider.as_str(), |n| config.accounts.contains_key(n)))?,
@@ -82,35 +135,52 @@ impl Core {
                 ((provider, settings), (name, Some(account)))
             }
         };
-        let (tool, key) = plan_tool(&config, add.tool.as_ref(), &service);
+        let resource = add.resource.clone().or(found.and_then(|found| found.resource.resource));
         let service_config = ServiceConfig {
             url: add.url.clone(),
             account: account.0.clone(),
-            resource: add.resource.clone(),
+            resource,
             hold_seconds: None,
             replay_unsafe: true,
             expired: ExpiredAnswer::Automatic,
+            preset: match add.preset.as_deref() {
+                None => rules::of_host(&add.url).map(str::to_owned),
+                Some("" | "none") => None,
+                Some(name) if rules::named(name).is_none() => return Err(wording::unknown_preset(name)),
+                Some(name) => Some(name.to_owned()),
+            },
+            scopes: Scopes::default(),
+            inject: None,
+            rules: vec![],
         };
-        Ok(Plan { provider, account, service: (service, service_config), tool, key })
+        Ok(Plan { provider, account, service: (service, service_config), secret })
     }
 
-    fn plan_provider(
+    /// Asks a service who signs people in there. What a public service names is looked for in public only.
+    async fn find_server(&self, url: &Url) -> Result<FoundServer, ResourceError> {
+        let only_public = is_in_public(url).await;
+        let http = if only_public { self.http.only_public() } else { self.http.clone() };
+        Ok(FoundServer { resource: resource::discover(&http, url).await?, only_public })
+    }
+
+    /// The provider to sign in at: a known one, or a new one with our registration there, and its secret.
+    async fn plan_provider(
         &self,
         config: &Config,
         add: &AddService,
-    ) -> Result<(ProviderName, Option<ProviderConfig>), Failure> {
+        found: Option<&FoundServer>,
+    ) -> Result<(ProviderName, Option<ProviderConfig>, Option<Secret>), Failure> {
+        let issuer = add.issuer.as_ref().or(found.map(|found| &found.resource.issuer));
         let known = config.providers.iter().find(|(name, provider)| {
             add.provider.as_ref().is_none_or(|wanted| wanted == *name)
-                && add.issuer.as_ref().is_none_or(|issuer| *issuer == provider.issuer)
+                && issuer.is_none_or(|issuer| *issuer == provider.issuer)
                 && add.client_id.as_ref().is_none_or(|id| *id == provider.client_id)
-                && (add.provider.is_some() || add.issuer.is_some())
+                && (add.provider.is_some() || issuer.is_some())
         });
         if let Some((name, _)) = known.filter(|_| add.client_secret.is_none()) {
-            return Ok((name.clone(), None));
+            return Ok((name.clone(), None, None));
         }
-        let (Some(issuer), Some(client_id)) = (&add.issuer, &add.client_id) else {
-            return Err(wording::issuer_needed(&add.url));
-        };
+        let Some(issuer) = issuer else { return Err(wording::issuer_needed(&add.url)) };
         let name = match &add.provider {
             Some(name) if config.providers.contains_key(name) => {
                 return Err(wording::name_taken("provider", name.as_str()));
@@ -118,13 +188,56 @@ impl Core {
             Some(name) => name.clone(),
             None => named(free_name(&name_of_host(issuer), |n| config.providers.contains_key(n)))?,
         };
-        let provider = ProviderConfig {
+        let mut provider = ProviderConfig {
             issuer: issuer.clone(),
-            client_id: client_id.clone(),
+            client_id: add.client_id.clone().unwrap_or_default(),
             client_secret_in_vault: add.client_secret.is_some(),
             title: None,
+            registered: false,
+            token_auth: None,
+            redirect_port: None,
+            only_public: found.is_some_and(|found| found.only_public),
         };
-        Ok((name, Some(provider)))
+        let mut secret = None;
+        if add.client_id.is_none() {
+            secret = self.become_known(&name, &mut provider, &config.network).await?;
+        }
+        Ok((name, Some(provider), secret))
+    }
+
+    /// Makes us known to the server (DESIGN.md: a client ID metadata document, else RFC 7591), and returns the
+    /// client secret if it gave one.
+    pub(super) async fn become_known(
+        &self,
+        name: &ProviderName,
+        settings: &mut ProviderConfig,
+        network: &config::NetworkConfig,
+    ) -> Result<Option<Secret>, Failure> {
+        let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
+        let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
+        if metadata.client_id_metadata_document_supported
+            && let Some(document) = &network.client_metadata_url
+        {
+            settings.client_id = document.to_string();
+            settings.token_auth = Some(TokenAuth::None);
+            return Ok(None);
+        }
+        let port = settings.redirect_port.or(free_port().await);
+        let redirect = match port {
+            Some(port) => format!("http://127.0.0.1:{port}{PATH}"),
+            None => format!("http://127.0.0.1{PATH}"),
+        };
+        let redirect: Url = redirect.parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
+        let http = if settings.only_public { self.http.only_public() } else { self.http.clone() };
+        let registered = register::register(&http, &settings.issuer, metadata, &redirect)
+            .await
+            .map_err(|e| wording::not_registered(&settings.issuer, &e))?;
+        settings.client_id = registered.client_id;
+        settings.client_secret_in_vault = registered.client_secret.is_some();
+        settings.token_auth = Some(registered.token_auth);
+        settings.redirect_port = port;
+        settings.registered = true;
+        Ok(registered.client_secret)
     }
 
     /// What to ask for. The provider's metadata is read for it, so a wrong issuer is told now and not
@@ -135,21 +248,20 @@ impl Core {
         add: &AddService,
         name: &ProviderName,
         new: Option<&ProviderConfig>,
+        asked: Option<Scopes>,
+        discovered: bool,
     ) -> Result<Scopes, Failure> {
         let Some(settings) = new.or_else(|| config.providers.get(name)) else { return Ok(Scopes::default()) };
-        let registration = Registration {
-            name: name.clone(),
-            issuer: settings.issuer.clone(),
-            client_id: settings.client_id.clone(),
-            confidential: false,
-        };
-        let provider = Provider::new(registration, self.http.clone(), self.memory.clone());
+        let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
         if !add.scopes.is_empty() {
             return Ok(add.scopes.iter().cloned().collect());
         }
         let offered = |scope: &&str| metadata.scopes_supported.iter().any(|s| s == scope);
-        Ok(USUAL_SCOPES.iter().filter(|s| offered(s)).map(|s| (*s).to_owned()).collect())
+        // What the service asks for, and a session that lasts; never silently more.
+        let usual: &[&str] = if discovered { &["offline_access"] } else { &USUAL_SCOPES };
+        let usual: Scopes = usual.iter().filter(|s| offered(s)).map(|s| (*s).to_owned()).collect();
+        Ok(asked.unwrap_or_default().union(&usual))
     }
 
     /// Removes what lived in memory only.
@@ -171,18 +283,44 @@ impl Core {
 }
 
 impl Plan {
-    fn merge_into(self, config: &mut Config) {
-        if let (name, Some(provider)) = self.provider {
-            config.providers.insert(name, provider);
+    /// Whether the plan still fits: discovery took its time, and others may have changed the settings.
+    /// The tool is taken as it is now.
+    fn fit(&self, config: &Config, tool: Option<&ToolName>) -> Result<Option<PlannedTool>, Failure> {
+        let service = &self.service.0;
+        if config.services.contains_key(service) {
+            return Err(wording::name_taken("service", service.as_str()));
         }
-        if let (name, Some(account)) = self.account {
-            config.accounts.insert(name, account);
+        match &self.account {
+            (name, Some(_)) if config.accounts.contains_key(name) => {
+                return Err(wording::name_taken("account", name.as_str()));
+            }
+            (name, None) if !config.accounts.contains_key(name) => return Err(wording::unknown_account(name)),
+            _ => {}
         }
-        config.services.insert(self.service.0, self.service.1);
-        config.tools.extend(self.tool);
+        if let (name, Some(_)) = &self.provider
+            && config.providers.contains_key(name)
+        {
+            return Err(wording::name_taken("provider", name.as_str()));
+        }
+        Ok(tool.map(|name| {
+            let (mut tool, key) = tool_or_new(config, name);
+            tool.services.push(service.clone());
+            PlannedTool { name: name.clone(), config: tool, key }
+        }))
     }
 
-    fn write_to(&self, document: &mut DocumentMut) {
+    fn merge_into(&self, config: &mut Config, tool: &Option<PlannedTool>) {
+        if let (name, Some(provider)) = &self.provider {
+            config.providers.insert(name.clone(), provider.clone());
+        }
+        if let (name, Some(account)) = &self.account {
+            config.accounts.insert(name.clone(), account.clone());
+        }
+        config.services.insert(self.service.0.clone(), self.service.1.clone());
+        config.tools.extend(tool.as_ref().map(|tool| (tool.name.clone(), tool.config.clone())));
+    }
+
+    fn write_to(&self, document: &mut DocumentMut, tool: &Option<PlannedTool>) {
         if let (name, Some(provider)) = &self.provider {
             let name = name.as_str();
             set(document, ["providers", name, "issuer"], value(provider.issuer.as_str()));
@@ -190,6 +328,7 @@ impl Plan {
             if provider.client_secret_in_vault {
                 set(document, ["providers", name, "client_secret_in_vault"], value(true));
             }
+            write_registration(document, name, provider);
         }
         if let (name, Some(account)) = &self.account {
             let name = name.as_str();
@@ -203,35 +342,19 @@ impl Plan {
         if let Some(resource) = &service.resource {
             set(document, ["services", name, "resource"], value(resource.as_str()));
         }
-        if let Some((name, tool)) = &self.tool {
-            write_tool(document, name, tool);
+        if let Some(preset) = &service.preset {
+            set(document, ["services", name, "preset"], value(preset.as_str()));
+        }
+        if let Some(tool) = tool {
+            write_tool(document, &tool.name, &tool.config);
         }
     }
 }
 
-fn plan_tool(
-    config: &Config,
-    name: Option<&ToolName>,
-    service: &ServiceName,
-) -> (Option<(ToolName, ToolConfig)>, Option<Secret>) {
-    let Some(name) = name else { return (None, None) };
-    match config.tools.get(name) {
-        Some(known) => {
-            let mut tool = known.clone();
-            tool.services.push(service.clone());
-            (Some((name.clone(), tool)), None)
-        }
-        None => {
-            let key = new_key();
-            let tool = ToolConfig {
-                key_sha256: digest(Some(&key)),
-                services: vec![service.clone()],
-                expired: ExpiredAnswer::Automatic,
-                key_in_path: false,
-            };
-            (Some((name.clone(), tool)), Some(key))
-        }
-    }
+/// A port for the redirect, to be registered: some servers want it to the digit.
+async fn free_port() -> Option<u16> {
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.ok()?;
+    listener.local_addr().ok().map(|address| address.port())
 }
 
 fn named<N>(name: Result<N, crate::model::BadName>) -> Result<N, Failure> {

@@ -12,8 +12,8 @@ use crate::activity::{Activity, Kind};
 use crate::bell::Bell;
 use crate::browser::is_loopback;
 use crate::clock;
-use crate::config::{self, Config, ConfigError, ServiceConfig};
-use crate::control::Notice;
+use crate::config::{self, Config, ServiceConfig};
+use crate::control::{Failure, Notice};
 use crate::model::{AccountName, GrantId, ProviderName, ServiceName};
 use crate::paths::Paths;
 use crate::provider::{Http, Provider, Registration};
@@ -89,17 +89,34 @@ impl Core {
         lock(&self.settings).whole()
     }
 
-    /// Changes `config.toml` and puts the result in force.
+    /// Changes `config.toml` and puts the result in force. `change` is given the settings as they are;
+    /// nobody else changes them meanwhile.
     ///
     /// # Errors
-    /// [`ConfigError`]; nothing has changed then.
-    pub(super) fn edit(&self, change: impl FnOnce(&mut toml_edit::DocumentMut)) -> Result<(), ConfigError> {
+    /// What `change` says, or a file that can't be used; nothing has changed then.
+    pub(super) fn edit<T>(
+        &self,
+        change: impl FnOnce(&Config, &mut toml_edit::DocumentMut) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let one_at_a_time = lock(&self.edits);
-        let file = config::edit(&self.paths.config_file(), change)?;
+        let now = self.config();
+        let (file, outcome) = config::edit(&self.paths.config_file(), |document| change(&now, document))?;
         lock(&self.settings).file = file;
         self.put_in_force();
         drop(one_at_a_time);
-        Ok(())
+        Ok(outcome)
+    }
+
+    /// The same for what is there for a while only.
+    pub(super) fn edit_ephemeral<T>(
+        &self,
+        change: impl FnOnce(&Config, &mut Config) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let _one_at_a_time = lock(&self.edits);
+        let now = self.config();
+        let outcome = change(&now, &mut lock(&self.settings).ephemeral)?;
+        self.put_in_force();
+        Ok(outcome)
     }
 
     /// Makes sessions and routes what the settings say. Sessions that go on keep their state.
@@ -114,7 +131,19 @@ impl Core {
             config.providers.get(name).is_some_and(|c| *provider.registration() == registration(name, c))
         });
         let grants: Vec<GrantId> = config.services.values().map(grant_of).collect();
-        lock(&self.sessions).retain(|grant, _| grants.contains(grant));
+        // A session keeps to the registration that it began with; where that changes, it begins anew.
+        let same = |grant: &GrantId, session: &SessionHandle| {
+            let account = config.accounts.get(&grant.account);
+            let now = account.and_then(|a| config.providers.get(&a.provider).map(|p| registration(&a.provider, p)));
+            now.is_some_and(|now| now == *session.registration())
+        };
+        lock(&self.sessions).retain(|grant, session| grants.contains(grant) && same(grant, session));
+        // What nobody can be asked for any more rings for nobody.
+        self.proxy.asks.forget(|grant| !grants.contains(grant));
+        self.proxy.asks.drop_of(|service| !config.services.contains_key(service));
+        for account in config.accounts.keys() {
+            self.settle(account);
+        }
         let services: Vec<Route> =
             config.services.iter().filter_map(|(name, service)| self.route(&config, name, service)).collect();
         let tools = config.tools.iter().map(|(name, tool)| Tool {
@@ -130,6 +159,8 @@ impl Core {
 
     fn route(&self, config: &Config, name: &ServiceName, service: &ServiceConfig) -> Option<Route> {
         let session = self.session(config, &grant_of(service))?;
+        let account_scopes = config.accounts.get(&service.account).map(|a| a.scopes.clone()).unwrap_or_default();
+        let preset_scopes = service.known().map(|preset| preset.scopes.clone()).unwrap_or_default();
         let hold = |seconds| Duration::from_secs(service.hold_seconds.unwrap_or(seconds));
         Some(Route {
             name: name.clone(),
@@ -143,6 +174,10 @@ impl Core {
                 hold_json_rpc: hold(config.proxy.hold_seconds_json_rpc),
                 answer: Duration::from_secs(config.proxy.answer_seconds),
             },
+            rules: service.rule_set(),
+            inject: service.injection(),
+            listed_scopes: account_scopes.union(&service.scopes).union(&preset_scopes),
+            account_scopes,
             replay_unsafe: service.replay_unsafe,
             expired: service.expired,
         })
@@ -154,7 +189,7 @@ impl Core {
             return Some(session.clone());
         }
         let provider = self.provider(config, &grant.account)?;
-        let known = self.known.grant(grant);
+        let known = self.known.grant(grant, provider.registration());
         let initial = match &known {
             Some(KnownGrant { signed_out: true, generation, .. }) => State::SignedOut { generation: *generation },
             Some(known) => State::Unread { ended: known.ended.map(|reason| (known.generation, reason)) },
@@ -201,7 +236,8 @@ impl Core {
     /// Waits, a second at most, for the vault's word on grants that nothing is known of (a crash may have
     /// come right after a sign-in), so that the first `status` does not call them signed out.
     pub(super) async fn read_unknown(&self) {
-        let unknown = self.all_sessions().into_iter().filter(|session| self.known.grant(session.grant()).is_none());
+        let is_unknown = |session: &SessionHandle| self.known.grant(session.grant(), session.registration()).is_none();
+        let unknown = self.all_sessions().into_iter().filter(is_unknown);
         let read = async {
             for session in unknown {
                 session.known().await;
@@ -266,12 +302,15 @@ impl Core {
     }
 }
 
-fn registration(name: &ProviderName, config: &config::ProviderConfig) -> Registration {
+pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig) -> Registration {
     Registration {
         name: name.clone(),
         issuer: config.issuer.clone(),
         client_id: config.client_id.clone(),
         confidential: config.client_secret_in_vault,
+        token_auth: config.token_auth,
+        redirect_port: config.redirect_port,
+        only_public: config.only_public,
     }
 }
 
@@ -295,9 +334,11 @@ impl Core {
         match state {
             State::Active(held) => {
                 let now = clock::now();
+                let owner = self.sessions_of(&grant.account).get(grant).map(|session| session.registration().into());
                 self.remember(
                     grant,
                     KnownGrant {
+                        owner,
                         generation,
                         ended: None,
                         signed_out: false,
@@ -332,10 +373,10 @@ impl Core {
     }
 
     /// The bell is quiet once no grant of the account needs the person.
-    fn settle(&self, account: &AccountName) {
+    pub(super) fn settle(&self, account: &AccountName) {
         let needed =
             self.sessions_of(account).values().any(|s| matches!(&*s.watch().borrow(), State::NeedsSignIn { .. }));
-        if !needed {
+        if !needed && !self.proxy.asks.any(account) {
             self.bell.settled(account);
         }
     }

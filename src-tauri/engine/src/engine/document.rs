@@ -2,7 +2,7 @@
 
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::config::ToolConfig;
+use crate::config::{ProviderConfig, ToolConfig};
 use crate::model::{ExpiredAnswer, ServiceName, ToolName};
 
 pub(super) fn expired_text(expired: ExpiredAnswer) -> &'static str {
@@ -23,6 +23,23 @@ pub(super) fn write_tool(document: &mut DocumentMut, name: &ToolName, tool: &Too
     }
     if tool.key_in_path {
         set(document, ["tools", name, "key_in_path"], value(true));
+    }
+}
+
+/// What a registration brought besides the client id.
+pub(super) fn write_registration(document: &mut DocumentMut, name: &str, provider: &ProviderConfig) {
+    let mut put = |key, item| set(document, ["providers", name, key], item);
+    if provider.registered {
+        put("registered", value(true));
+    }
+    if let Some(method) = provider.token_auth {
+        put("token_auth", value(method.as_str()));
+    }
+    if let Some(port) = provider.redirect_port {
+        put("redirect_port", value(i64::from(port)));
+    }
+    if provider.only_public {
+        put("only_public", value(true));
     }
 }
 

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::config::write_atomically;
-use crate::model::{AccountName, Generation, GrantId, Identity, ServiceName, ToolName};
+use crate::model::{AccountName, Generation, GrantId, Identity, Scopes, ServiceName, ToolName};
+use crate::provider::Registration;
 use crate::session::failure::Reason;
+use crate::session::tokens::Owner;
 use crate::usage::Usage;
 
 const FORMAT: u32 = 1;
@@ -34,6 +36,12 @@ struct KnownAccount {
     /// By resource; the empty text is "no resource".
     #[serde(default)]
     grants: BTreeMap<String, KnownGrant>,
+    /// The scopes that were asked for and refused, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    refused: BTreeMap<String, Scopes>,
+    /// The scopes that were added to those of the settings, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    added: BTreeMap<String, Scopes>,
 }
 
 /// What was last known of a grant.
@@ -53,6 +61,9 @@ pub(super) struct KnownGrant {
     pub(super) expires_at: Option<u64>,
     #[serde(default)]
     pub(super) refreshable: bool,
+    /// Which registration its tokens belong to.
+    #[serde(default)]
+    pub(super) owner: Option<Owner>,
 }
 
 /// Why the file can't be used.
@@ -102,8 +113,70 @@ impl Known {
         self.changed.notify_one();
     }
 
-    pub(super) fn grant(&self, grant: &GrantId) -> Option<KnownGrant> {
-        self.lock().accounts.get(&grant.account)?.grants.get(key(grant)).cloned()
+    /// What was last known of a grant, if its tokens were this registration's.
+    pub(super) fn grant(&self, grant: &GrantId, registration: &Registration) -> Option<KnownGrant> {
+        let known = self.lock().accounts.get(&grant.account)?.grants.get(key(grant)).cloned()?;
+        let owner = Owner::from(registration);
+        known.owner.as_ref().is_none_or(|known| *known == owner).then_some(known)
+    }
+
+    /// Every grant of the account that was ever seen and not forgotten.
+    pub(super) fn grants(&self, account: &AccountName) -> Vec<GrantId> {
+        let content = self.lock();
+        let grants = content.accounts.get(account).map(|known| known.grants.keys());
+        let resource = |key: &String| Some(key.clone()).filter(|resource| !resource.is_empty());
+        grants.into_iter().flatten().map(|key| GrantId { account: account.clone(), resource: resource(key) }).collect()
+    }
+
+    /// What was asked for and refused.
+    pub(super) fn refused(&self) -> Vec<(GrantId, Scopes)> {
+        let content = self.lock();
+        let of = |account: &AccountName, key: &str| GrantId {
+            account: account.clone(),
+            resource: Some(key.to_owned()).filter(|resource| !resource.is_empty()),
+        };
+        content
+            .accounts
+            .iter()
+            .flat_map(|(account, known)| {
+                known.refused.iter().map(move |(key, scopes)| (of(account, key), scopes.clone()))
+            })
+            .collect()
+    }
+
+    pub(super) fn set_refused(&self, grant: &GrantId, scopes: Scopes) {
+        let mut content = self.lock();
+        let refused = &mut content.accounts.entry(grant.account.clone()).or_default().refused;
+        match scopes.is_empty() {
+            true => drop(refused.remove(key(grant))),
+            false => drop(refused.insert(key(grant).to_owned(), scopes)),
+        }
+        drop(content);
+        self.changed.notify_one();
+    }
+
+    /// What was added to the scopes of the settings for this grant.
+    pub(super) fn added(&self, grant: &GrantId) -> Scopes {
+        let content = self.lock();
+        content.accounts.get(&grant.account).and_then(|a| a.added.get(key(grant))).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn add_scopes(&self, grant: &GrantId, scopes: &Scopes) {
+        let mut content = self.lock();
+        let added = content.accounts.entry(grant.account.clone()).or_default().added.entry(key(grant).to_owned());
+        let added = added.or_default();
+        *added = added.union(scopes);
+        drop(content);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn forget_grant(&self, grant: &GrantId) {
+        if let Some(account) = self.lock().accounts.get_mut(&grant.account) {
+            account.grants.remove(key(grant));
+            account.refused.remove(key(grant));
+            account.added.remove(key(grant));
+        }
+        self.changed.notify_one();
     }
 
     pub(super) fn set_grant(&self, grant: &GrantId, known: KnownGrant) {

@@ -6,25 +6,48 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 use toml_edit::value;
+use url::Url;
 
-use super::core::Core;
+use super::core::{Core, grant_of};
 use super::document::{expired_text, remove, remove_service, set, unset, write_tool};
 use crate::activity::Kind;
-use crate::config::{KeyDigest, ToolConfig};
-use crate::control::{AddTool, Failure, ToolKey};
-use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use crate::config::{Config, KeyDigest, ToolConfig};
+use crate::control::{AddTool, Failure, Judged, ToolKey};
+use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
+use crate::provider::client_secret_item;
+use crate::rules;
+use crate::rules::saved::{self, Saved};
 use crate::secret::Secret;
+use crate::session::state::Want;
 use crate::wording;
 
 impl Core {
-    pub(super) fn remove_account(&self, account: &AccountName) -> Result<(), Failure> {
-        let services: Vec<ServiceName> =
-            self.config().services.iter().filter(|(_, s)| s.account == *account).map(|(n, _)| n.clone()).collect();
-        self.edit(|document| {
-            services.iter().for_each(|service| remove_service(document, service));
+    /// Removes the account, its services, and the provider that it was the last at.
+    pub(super) async fn remove_account(&self, account: &AccountName) -> Result<(), Failure> {
+        let orphan = self.edit(|config, document| {
+            for (service, _) in config.services.iter().filter(|(_, service)| service.account == *account) {
+                remove_service(document, service);
+            }
             remove(document, "accounts", account.as_str());
-        })
-        .map_err(|e| wording::config_failure(&e))?;
+            // A provider that nobody is left at goes too, with its client secret.
+            let provider = config.accounts.get(account).map(|settings| settings.provider.clone());
+            let others = |name: &ProviderName| {
+                config.accounts.iter().any(|(other, settings)| other != account && settings.provider == *name)
+            };
+            let orphan = provider.filter(|name| !others(name));
+            if let Some(name) = &orphan {
+                remove(document, "providers", name.as_str());
+            }
+            Ok(orphan)
+        })?;
+        if let Some(provider) = orphan {
+            let deleted = match client_secret_item(&provider) {
+                Ok(item) => self.vault.delete(&item).await,
+                Err(e) => Err(e),
+            };
+            deleted.map_err(|e| wording::vault_failure(&e))?;
+        }
+        self.proxy.asks.forget(|grant| grant.account == *account);
         self.bell.settled(account);
         self.known.forget(account);
         self.changed_by_person(&wording::account_removed(account), |record| record.account = Some(account.clone()));
@@ -39,7 +62,7 @@ impl Core {
         label: Option<String>,
     ) -> Result<(), Failure> {
         self.must_exist(account)?;
-        self.edit(|document| {
+        self.edit(|_, document| {
             if let Some(allow) = allow_token {
                 set(document, ["accounts", account.as_str(), "allow_token"], value(allow));
             }
@@ -48,8 +71,8 @@ impl Core {
                 Some("") => unset(document, ["accounts", account.as_str(), "label"]),
                 Some(label) => set(document, ["accounts", account.as_str(), "label"], value(label)),
             }
-        })
-        .map_err(|e| wording::config_failure(&e))?;
+            Ok(())
+        })?;
         self.changed_by_person(&wording::account_changed(account, allow_token, label.as_deref()), |record| {
             record.account = Some(account.clone());
         });
@@ -63,9 +86,13 @@ impl Core {
         hold_seconds: Option<u64>,
         replay_unsafe: Option<bool>,
         expired: Option<ExpiredAnswer>,
+        preset: Option<String>,
     ) -> Result<(), Failure> {
         self.must_have_service(service)?;
-        self.edit(|document| {
+        if let Some(unknown) = preset.as_ref().filter(|name| !name.is_empty() && rules::named(name).is_none()) {
+            return Err(wording::unknown_preset(unknown));
+        }
+        self.edit(|_, document| {
             let mut put = |key, item| set(document, ["services", service.as_str(), key], item);
             if let Some(seconds) = hold_seconds {
                 put("hold_seconds", value(i64::try_from(seconds).unwrap_or(i64::MAX)));
@@ -76,39 +103,100 @@ impl Core {
             if let Some(expired) = expired {
                 put("expired", value(expired_text(expired)));
             }
-        })
-        .map_err(|e| wording::config_failure(&e))?;
+            match preset.as_deref() {
+                None => {}
+                Some("") => unset(document, ["services", service.as_str(), "preset"]),
+                Some(preset) => set(document, ["services", service.as_str(), "preset"], value(preset)),
+            }
+            Ok(())
+        })?;
         self.changed_by_person(&wording::service_changed(service), |record| record.service = Some(service.clone()));
         Ok(())
+    }
+
+    /// Which rule of the service would match a saved response.
+    pub(crate) fn judge(&self, service: &ServiceName, response: &[u8]) -> Result<Judged, Failure> {
+        self.must_have_service(service)?;
+        let saved = saved::parse(response).map_err(|e| wording::bad_saved(&e))?;
+        self.judged(service, &saved)
+    }
+
+    /// Asks the service once, with its token, and says which rule would match. Nothing is renewed.
+    pub(crate) async fn ask_and_judge(&self, service: &ServiceName, url: &Url) -> Result<Judged, Failure> {
+        let config = self.config();
+        let settings = config.services.get(service).ok_or_else(|| wording::unknown_service(service))?;
+        let base = settings.url.path().trim_end_matches('/');
+        let below = url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if url.origin() != settings.url.origin() || !below {
+            return Err(wording::not_of_service(service, url, &settings.url));
+        }
+        let title = self.titles(&config, &settings.account).1;
+        let session = self.sessions_of(&settings.account).remove(&grant_of(settings));
+        let session = session.ok_or_else(|| wording::account_without_service(&settings.account))?;
+        let unready = |why| wording::unready(&title, &settings.account, &why);
+        let lease = session.lease(Want::default()).await.map_err(unready)?;
+        let inject = settings.injection();
+        let response =
+            self.http.get(url, &inject, lease.access()).await.map_err(|e| wording::not_asked(service, &e))?;
+        let (parts, body) = response.into_parts();
+        let saved = Saved {
+            method: http::Method::GET,
+            path: url.path().to_owned(),
+            request: http::HeaderMap::new(),
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            stale: lease.is_stale(),
+        };
+        self.judged(service, &saved)
+    }
+
+    fn judged(&self, service: &ServiceName, saved: &Saved) -> Result<Judged, Failure> {
+        let config = self.config();
+        let settings = config.services.get(service).ok_or_else(|| wording::unknown_service(service))?;
+        let found = saved.judge(&settings.rule_set());
+        let rule = found.as_ref().map(|found| &found.rule);
+        Ok(Judged {
+            service: service.clone(),
+            status: saved.status.as_u16(),
+            rule: rule.map(|rule| rule.name.clone()),
+            verdict: rule.map(|rule| rule.verdict.as_str().to_owned()),
+            why: rule.map(|rule| rule.why.clone()),
+            source: rule.map(|rule| rule.source.clone()),
+            action: found.as_ref().map_or_else(|| wording::PASSES.to_owned(), wording::rule_action),
+            scopes: found.map(|found| found.scopes.into()).unwrap_or_default(),
+        })
     }
 
     /// Removes a service; its account stays.
     pub(crate) fn service_remove(&self, service: &ServiceName) -> Result<(), Failure> {
         self.must_have_service(service)?;
-        self.edit(|document| remove_service(document, service)).map_err(|e| wording::config_failure(&e))?;
+        self.edit(|_, document| {
+            remove_service(document, service);
+            Ok(())
+        })?;
         self.changed_by_person(&wording::service_removed(service), |record| record.service = Some(service.clone()));
         Ok(())
     }
 
     /// Registers a tool, or lets one use more.
     pub(crate) fn tool_add(&self, add: &AddTool) -> Result<ToolKey, Failure> {
-        for service in &add.services {
-            self.must_have_service(service)?;
-        }
-        let known = self.config().tools.get(&add.tool).cloned();
-        let key = known.is_none().then(new_key);
-        let mut tool = known.unwrap_or_else(|| ToolConfig {
-            key_sha256: digest(key.as_ref()),
-            services: vec![],
-            expired: add.expired,
-            key_in_path: add.key_in_path,
-        });
-        for service in &add.services {
-            if !tool.services.contains(service) {
-                tool.services.push(service.clone());
+        let (tool, key) = self.edit(|config, document| {
+            if let Some(unknown) = add.services.iter().find(|service| !config.services.contains_key(*service)) {
+                return Err(wording::unknown_service(unknown));
             }
-        }
-        self.edit(|document| write_tool(document, &add.tool, &tool)).map_err(|e| wording::config_failure(&e))?;
+            let (mut tool, key) = tool_or_new(config, &add.tool);
+            if key.is_some() {
+                (tool.expired, tool.key_in_path) = (add.expired, add.key_in_path);
+            }
+            for service in &add.services {
+                if !tool.services.contains(service) {
+                    tool.services.push(service.clone());
+                }
+            }
+            write_tool(document, &add.tool, &tool);
+            Ok((tool, key))
+        })?;
         self.changed_by_person(&wording::tool_added(&add.tool, &tool.services, key.is_some()), |record| {
             record.tool = Some(add.tool.clone());
         });
@@ -117,20 +205,26 @@ impl Core {
 
     /// Gives a tool a new key; the old one stops working at once.
     pub(crate) fn tool_rotate(&self, name: &ToolName) -> Result<ToolKey, Failure> {
-        let mut tool = self.config().tools.get(name).cloned().ok_or_else(|| wording::unknown_tool(name))?;
         let key = new_key();
-        tool.key_sha256 = digest(Some(&key));
-        self.edit(|document| write_tool(document, name, &tool)).map_err(|e| wording::config_failure(&e))?;
+        let tool = self.edit(|config, document| {
+            let mut tool = config.tools.get(name).cloned().ok_or_else(|| wording::unknown_tool(name))?;
+            tool.key_sha256 = digest(Some(&key));
+            write_tool(document, name, &tool);
+            Ok(tool)
+        })?;
         self.changed_by_person(&wording::tool_rotated(name), |record| record.tool = Some(name.clone()));
         Ok(self.tool_key(name, &tool, Some(key)))
     }
 
     /// Removes a tool; its key stops working at once.
     pub(crate) fn tool_remove(&self, name: &ToolName) -> Result<(), Failure> {
-        if !self.config().tools.contains_key(name) {
-            return Err(wording::unknown_tool(name));
-        }
-        self.edit(|document| remove(document, "tools", name.as_str())).map_err(|e| wording::config_failure(&e))?;
+        self.edit(|config, document| {
+            if !config.tools.contains_key(name) {
+                return Err(wording::unknown_tool(name));
+            }
+            remove(document, "tools", name.as_str());
+            Ok(())
+        })?;
         self.changed_by_person(&wording::tool_removed(name), |record| record.tool = Some(name.clone()));
         Ok(())
     }
@@ -153,6 +247,23 @@ impl Core {
             record.text = text.to_owned();
             fill(record);
         });
+    }
+}
+
+/// The tool of this name as it is, or a new one that may use nothing yet, with its key.
+pub(super) fn tool_or_new(config: &Config, name: &ToolName) -> (ToolConfig, Option<Secret>) {
+    match config.tools.get(name) {
+        Some(known) => (known.clone(), None),
+        None => {
+            let key = new_key();
+            let tool = ToolConfig {
+                key_sha256: digest(Some(&key)),
+                services: vec![],
+                expired: ExpiredAnswer::Automatic,
+                key_in_path: false,
+            };
+            (tool, Some(key))
+        }
     }
 }
 

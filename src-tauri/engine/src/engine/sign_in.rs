@@ -1,18 +1,25 @@
 //! Signing in, renewing and signing out, one account at a time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::core::{Core, lock};
+use super::document::{set, write_registration};
 use crate::activity::Kind;
+use crate::ask::Ask;
 use crate::control::{Failure, SignedIn};
-use crate::model::{AccountName, GrantId};
-use crate::session::SessionHandle;
+use crate::model::{AccountName, GrantId, Scopes};
+use crate::provider::{Provider, client_secret_item};
+use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
-use crate::signin::{self, SignIn, SignInError};
+use crate::session::tokens::{self, TokenSet};
+use crate::session::{SessionHandle, item_of};
+use crate::signin::{self, AttemptError, CallbackError, SignIn, SignInError};
 use crate::vault::VaultError;
 use crate::wording;
 
@@ -22,6 +29,10 @@ pub(super) struct Underway {
     page: watch::Receiver<Option<Url>>,
     outcome: watch::Receiver<Option<Result<(), SignInError>>>,
     pasted: mpsc::Sender<String>,
+    /// Ends it: the person signed out meanwhile, or wants another one.
+    cancel: CancellationToken,
+    /// What it asks for.
+    scopes: Scopes,
 }
 
 /// What a sign-in tells while it goes on.
@@ -33,11 +44,13 @@ pub(crate) enum Progress {
 }
 
 impl Core {
-    /// Signs in every grant of the account that needs it, one page after the other.
+    /// Signs in every grant of the account that needs it or is asked for more, one page after the other.
+    /// `typed` are scopes that the person wrote out: only so can one be added that no list names.
     pub(crate) async fn sign_in(
         &self,
         account: &AccountName,
         force: bool,
+        typed: &Scopes,
         mut tell: impl FnMut(Progress),
     ) -> Result<SignedIn, Failure> {
         self.must_exist(account)?;
@@ -45,11 +58,24 @@ impl Core {
         if sessions.is_empty() {
             return Err(wording::account_without_service(account));
         }
+        let asks: BTreeMap<GrantId, Ask> =
+            sessions.keys().filter_map(|grant| Some((grant.clone(), self.proxy.asks.of(grant)?))).collect();
+        // What the person typed is for the grant that was asked for it; for all where none was.
+        let named = |ask: &Ask| !ask.scopes().intersection(typed).is_empty();
+        let anybody = asks.values().any(named);
+        let mut untyped = None;
         for (grant, session) in sessions {
-            if !force && !self.needs_sign_in(&session).await? {
+            let session = self.known_there(&grant, session).await?;
+            let ask = asks.get(&grant).cloned().unwrap_or_default();
+            let own = if !anybody || named(&ask) { typed.clone() } else { Scopes::default() };
+            if !force && own.is_empty() && !ask.is_for_a_click() && !self.needs_sign_in(&session).await? {
+                if !ask.unlisted.is_empty() {
+                    untyped = Some(ask.unlisted);
+                }
                 continue;
             }
-            let mut underway = self.begin(&grant, &session)?;
+            self.proxy.asks.reconsider(&grant, &own);
+            let mut underway = self.begin(&grant, &session, &ask.listed.union(&own))?;
             tell(Progress::Paste(underway.pasted.clone()));
             if let Ok(page) = underway.page.wait_for(Option::is_some).await
                 && let Some(page) = page.clone()
@@ -64,7 +90,41 @@ impl Core {
                 Ok(None) | Err(_) => return Err(wording::sign_in_failed(&title, account, &SignInError::Deadline)),
             }
         }
-        Ok(self.signed_in(account))
+        match untyped {
+            Some(scopes) => {
+                let title = self.titles(&self.config(), account).1;
+                Err(wording::scopes_need_typing(&title, account, &scopes))
+            }
+            None => Ok(self.signed_in(account)),
+        }
+    }
+
+    /// A server that has forgotten our registration gets a new one first, where it registers by itself.
+    /// Tokens of the old one are not used again.
+    async fn known_there(&self, grant: &GrantId, session: SessionHandle) -> Result<SessionHandle, Failure> {
+        let rejected = matches!(&*session.watch().borrow(), State::NeedsSignIn { reason: Reason::ClientRejected, .. });
+        let config = self.config();
+        let settings = config.accounts.get(&grant.account).and_then(|account| {
+            config.providers.get(&account.provider).map(|provider| (account.provider.clone(), provider.clone()))
+        });
+        let Some((name, mut settings)) = settings.filter(|(_, provider)| rejected && provider.registered) else {
+            return Ok(session);
+        };
+        let secret = self.become_known(&name, &mut settings, &config.network).await?;
+        if let Some(secret) = &secret {
+            let item = client_secret_item(&name).map_err(|e| wording::vault_failure(&e))?;
+            self.vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
+        }
+        self.edit(|_, document| {
+            set(document, ["providers", name.as_str(), "client_id"], toml_edit::value(settings.client_id.as_str()));
+            let confidential = toml_edit::value(settings.client_secret_in_vault);
+            set(document, ["providers", name.as_str(), "client_secret_in_vault"], confidential);
+            write_registration(document, name.as_str(), &settings);
+            Ok(())
+        })?;
+        self.changed_by_person(&wording::registered_anew(&name), |record| record.account = Some(grant.account.clone()));
+        let anew = lock(&self.sessions).get(grant).cloned();
+        anew.ok_or_else(|| wording::unknown_account(&grant.account))
     }
 
     async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
@@ -78,10 +138,14 @@ impl Core {
     }
 
     /// Starts a sign-in on a task of its own, so that it outlives the window that began it.
-    fn begin(&self, grant: &GrantId, session: &SessionHandle) -> Result<Underway, Failure> {
+    fn begin(&self, grant: &GrantId, session: &SessionHandle, more: &Scopes) -> Result<Underway, Failure> {
         let mut all = lock(&self.underway);
         if let Some(underway) = all.get(grant).filter(|u| u.outcome.borrow().is_none()) {
-            return Ok(underway.clone());
+            if underway.scopes.covers(more) {
+                return Ok(underway.clone());
+            }
+            // It does not ask for what the person wants now: another page takes its place.
+            underway.cancel.cancel();
         }
         let config = self.config();
         let settings = config.accounts.get(&grant.account).ok_or_else(|| wording::unknown_account(&grant.account))?;
@@ -90,19 +154,25 @@ impl Core {
         let what = SignIn {
             grant: grant.clone(),
             provider,
-            scopes: settings.scopes.clone(),
+            scopes: settings.scopes.union(&self.known.added(grant)).union(more),
+            claims: self.proxy.asks.of(grant).and_then(|ask| ask.claims),
             expected: self.known.identity(&grant.account),
             title: self.titles(&config, &grant.account).1,
         };
         let (show, page) = watch::channel(None);
         let (finish, outcome) = watch::channel(None);
         let (pasted, lines) = mpsc::channel(4);
-        let underway = Underway { page, outcome, pasted };
+        let cancel = CancellationToken::new();
+        let underway = Underway { page, outcome, pasted, cancel: cancel.clone(), scopes: what.scopes.clone() };
         all.insert(grant.clone(), underway.clone());
         drop(all);
         let (core, session, guard) = (self.this.clone(), session.clone(), self.bell.signing_in(&grant.account));
         tokio::spawn(async move {
-            let result = signin::run(&what, &session, |url| drop(show.send(Some(url))), lines).await;
+            let result = tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(SignInError::Cancelled),
+                result = signin::run(&what, &session, |url| drop(show.send(Some(url))), lines) => result,
+            };
             if let Some(core) = core.upgrade() {
                 core.sign_in_ended(&what, &result);
             }
@@ -119,6 +189,7 @@ impl Core {
             // Titles show it.
             self.apply();
         }
+        self.answer_ask(what, result);
         let (kind, text) = match result {
             Ok(who) => (Kind::SignedIn, wording::signed_in(&what.title, who.as_ref())),
             Err(error) => (Kind::SignInFailed, wording::sign_in_failed(&what.title, account, error).message),
@@ -128,6 +199,60 @@ impl Core {
             record.text = text;
         });
         self.changed.notify_one();
+    }
+
+    /// What was asked for is granted now, or refused; either is remembered.
+    fn answer_ask(&self, what: &SignIn, result: &Result<Option<crate::model::Identity>, SignInError>) {
+        let (grant, account) = (&what.grant, &what.grant.account);
+        let asks = &self.proxy.asks;
+        match result {
+            Ok(_) | Err(SignInError::Unsaved(_)) => {
+                let session = lock(&self.sessions).get(grant).cloned();
+                let state = session.map(|session| session.watch().borrow().clone());
+                let granted = match state {
+                    Some(State::Active(held) | State::Refreshing(held) | State::Saving { new: held, .. }) => {
+                        held.tokens.scopes.clone()
+                    }
+                    _ => Scopes::default(),
+                };
+                let settings = self.config().accounts.get(account).map(|a| a.scopes.clone()).unwrap_or_default();
+                let added = what.scopes.intersection(&granted).without(&settings);
+                let refused = asks.signed_in(grant, &what.scopes, &granted);
+                if !self.is_ephemeral(account) {
+                    self.known.set_refused(grant, refused);
+                    self.known.add_scopes(grant, &added);
+                }
+            }
+            Err(SignInError::Callback(CallbackError::Refused(code))) if code == "access_denied" => {
+                let refused = asks.declined(grant);
+                if !self.is_ephemeral(account) {
+                    self.known.set_refused(grant, refused);
+                }
+            }
+            // A provider that does not take the claims would take no sign-in with them.
+            Err(SignInError::Callback(CallbackError::Refused(_)) | SignInError::Attempt(AttemptError::Pushed(_)))
+                if what.claims.is_some() =>
+            {
+                asks.claims_refused(grant);
+            }
+            Err(_) => return,
+        }
+        self.settle(account);
+    }
+
+    /// The person does not give what services ask for beyond what was granted.
+    pub(crate) fn decline(&self, account: &AccountName) -> Result<(), Failure> {
+        self.must_exist(account)?;
+        for grant in self.sessions_of(account).keys() {
+            let refused = self.proxy.asks.declined(grant);
+            if !self.is_ephemeral(account) {
+                self.known.set_refused(grant, refused);
+            }
+        }
+        self.settle(account);
+        self.changed_by_person(&wording::asks_declined(account), |record| record.account = Some(account.clone()));
+        self.changed.notify_one();
+        Ok(())
     }
 
     /// Renews every grant of the account now.
@@ -148,6 +273,8 @@ impl Core {
         let config = self.config();
         let title = self.titles(&config, account).1;
         let provider = self.provider(&config, account);
+        // Whoever still sits at the provider's page would sign in again what is being signed out.
+        self.end_sign_ins(account).await;
         let mut trouble = None;
         for session in self.sessions_of(account).values() {
             // What was never read could not be revoked.
@@ -160,14 +287,19 @@ impl Core {
             };
             let wiped = session.sign_out().await;
             if let (Some(tokens), Some(provider)) = (tokens, &provider) {
-                let revoked = tokio::time::timeout(Duration::from_secs(10), provider.revoke(&tokens)).await;
-                if !matches!(revoked, Ok(Ok(_))) {
-                    tracing::info!("the tokens of {account} are wiped here, but the provider did not revoke them");
-                }
+                revoke(account, provider, &tokens).await;
             }
             // One that can't be wiped keeps no other from being wiped.
             trouble = trouble.or(wiped.err());
         }
+        // Grants whose services are gone have no session, and their items are there all the same.
+        for grant in self.known.grants(account) {
+            if !lock(&self.sessions).contains_key(&grant) {
+                trouble = trouble.or(self.wipe(&grant, provider.as_ref()).await.err());
+            }
+        }
+        self.proxy.asks.forget(|grant| grant.account == *account);
+        self.settle(account);
         if let Some(why) = trouble {
             return Err(wording::vault_failure(&why));
         }
@@ -175,7 +307,37 @@ impl Core {
             record.account = Some(account.clone());
             record.text = wording::signed_out(&title);
         });
-        if forget { self.remove_account(account) } else { Ok(()) }
+        if forget { self.remove_account(account).await } else { Ok(()) }
+    }
+
+    /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
+    async fn end_sign_ins(&self, account: &AccountName) {
+        let ours: Vec<Underway> = lock(&self.underway)
+            .iter()
+            .filter(|(grant, _)| grant.account == *account)
+            .map(|(_, u)| u.clone())
+            .collect();
+        for mut underway in ours {
+            underway.cancel.cancel();
+            let _ = underway.outcome.wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Revokes and deletes what the vault holds of a grant that no service uses.
+    async fn wipe(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<(), VaultError> {
+        let item = item_of(grant)?;
+        let stored = self.vault.read(&item).await?;
+        let owner = provider.map(|provider| provider.registration().into());
+        let read = |(stored, owner)| tokens::from_item(stored, owner).ok();
+        let tokens = stored.as_ref().zip(owner.as_ref()).and_then(read);
+        if stored.is_some() {
+            self.vault.delete(&item).await?;
+        }
+        if let (Some((tokens, _)), Some(provider)) = (tokens, provider) {
+            revoke(&grant.account, provider, &tokens).await;
+        }
+        self.known.forget_grant(grant);
+        Ok(())
     }
 
     /// An access token for `signbell token`.
@@ -226,5 +388,13 @@ impl Core {
 
     pub(super) fn must_exist(&self, account: &AccountName) -> Result<(), Failure> {
         if self.config().accounts.contains_key(account) { Ok(()) } else { Err(wording::unknown_account(account)) }
+    }
+}
+
+/// What is wiped here must not live on there; a provider that can't be asked keeps nobody signed in.
+async fn revoke(account: &AccountName, provider: &Provider, tokens: &TokenSet) {
+    let revoked = tokio::time::timeout(Duration::from_secs(10), provider.revoke(tokens)).await;
+    if !matches!(revoked, Ok(Ok(_))) {
+        tracing::info!("the tokens of {account} are wiped here, but the provider did not revoke them");
     }
 }

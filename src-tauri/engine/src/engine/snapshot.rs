@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::core::{Core, lock};
+use super::core::{Core, grant_of, lock};
 use super::known::KnownGrant;
+use crate::ask::Ask;
 use crate::clock::{self, Now};
 use crate::config::{AccountConfig, Config};
 use crate::model::{AccountName, GrantId, ServiceName, ToolName};
+use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
-use crate::view::{AccountView, AppView, GrantView, ProxyView, RingView, ServiceView, StateName, ToolView};
+use crate::view::{AccountView, AppView, AskView, GrantView, ProxyView, RingView, ServiceView, StateName, ToolView};
 use crate::wording;
 
 /// One grant as it stands.
@@ -97,11 +99,8 @@ impl Core {
     fn account_view(&self, config: &Config, name: &AccountName, account: &AccountConfig, now: Now) -> AccountView {
         let services: Vec<ServiceName> =
             config.services.iter().filter(|(_, s)| s.account == *name).map(|(n, _)| n.clone()).collect();
-        let mut grants: Vec<Standing> = self
-            .sessions_of(name)
-            .iter()
-            .map(|(grant, session)| self.standing(grant, &session.watch().borrow(), now))
-            .collect();
+        let mut grants: Vec<Standing> =
+            self.sessions_of(name).iter().map(|(grant, session)| self.standing(grant, session, now)).collect();
         if grants.is_empty() {
             // No service yet: there is nothing that could be signed in.
             grants.push(Standing::none());
@@ -116,10 +115,32 @@ impl Core {
             .map_or((StateName::SignedOut, String::new(), None), |g| (g.view.state, g.words.clone(), g.reason.clone()));
         let waiting_words = wording::waiting(&bell.waiting);
         let (reason, reason_words) = reason.unzip();
+        let asks: BTreeMap<GrantId, Ask> = self
+            .sessions_of(name)
+            .into_keys()
+            .filter_map(|grant| self.proxy.asks.of(&grant).map(|ask| (grant, ask)))
+            .collect();
+        let rejected = asks.iter().any(|(grant, ask)| self.is_rejected_everywhere(config, grant, ask));
+        let (state, reason, reason_words) = match state {
+            StateName::Active if rejected => {
+                let words = wording::REJECTED_BY_SERVICE.to_owned();
+                (StateName::NeedsSignIn, Some("rejected_by_service"), Some(words))
+            }
+            state => (state, reason, reason_words),
+        };
+        let ask = asks.into_values().reduce(Ask::and);
+        let state_words = match (state, &ask) {
+            (StateName::NeedsSignIn, _) if rejected => wording::STATE_NEEDS_YOU.to_owned(),
+            (StateName::Active, Some(_)) => wording::STATE_ASKED.to_owned(),
+            _ => state_words,
+        };
+        let ask =
+            ask.map(|ask| AskView { words: wording::ask(&ask), scopes: ask.listed.into(), typed: ask.unlisted.into() });
+        let why = reason_words.as_deref().or(ask.as_ref().map(|ask| ask.words.as_str()));
         let ring = bell.ring.map(|id| RingView {
             id,
             title: wording::ring_title(&short_title),
-            body: wording::ring_body(reason_words.as_deref(), waiting_words.as_deref()),
+            body: wording::ring_body(why, waiting_words.as_deref()),
         });
         AccountView {
             account: name.clone(),
@@ -145,20 +166,32 @@ impl Core {
             allow_token: account.allow_token,
             ephemeral: self.is_ephemeral(name),
             ring,
+            ask,
             grants: grants.into_iter().map(|g| g.view).collect(),
         }
     }
 
-    fn standing(&self, grant: &GrantId, state: &State, now: Now) -> Standing {
+    /// Whether every service of a grant says that only a new sign-in helps: the session is good by the
+    /// provider's word, and of no use to anybody.
+    fn is_rejected_everywhere(&self, config: &Config, grant: &GrantId, ask: &Ask) -> bool {
+        let mut services = config.services.iter().filter(|(_, service)| grant_of(service) == *grant);
+        !ask.sign_in.is_empty() && services.all(|(name, _)| ask.sign_in.contains(name))
+    }
+
+    fn standing(&self, grant: &GrantId, session: &SessionHandle, now: Now) -> Standing {
+        let watch = session.watch();
+        let state = &*watch.borrow();
         match state {
             State::Active(held) | State::Refreshing(held) | State::Saving { old: Some(held), .. } => {
                 Standing::of_tokens(grant, held, matches!(state, State::Refreshing(_) | State::Saving { .. }), now)
             }
             State::Saving { old: None, new } => Standing::of_tokens(grant, new, true, now),
-            State::Unread { ended: None } | State::Reading { ended: None } => match self.known.grant(grant) {
-                Some(known) => Standing::of_known(grant, known),
-                None => Standing::needs(grant, crate::session::failure::Reason::NotYet),
-            },
+            State::Unread { ended: None } | State::Reading { ended: None } => {
+                match self.known.grant(grant, session.registration()) {
+                    Some(known) => Standing::of_known(grant, known),
+                    None => Standing::needs(grant, crate::session::failure::Reason::NotYet),
+                }
+            }
             State::Unread { ended: Some((_, reason)) } | State::Reading { ended: Some((_, reason)) } => {
                 Standing::needs(grant, *reason)
             }

@@ -1,5 +1,6 @@
 //! Our own HTTP client for providers: no redirects, no ambient proxy, bounded in size and time.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use crate::browser::is_loopback;
+use crate::rules::Injection;
 use crate::secret::Secret;
 
 /// More than this no metadata and no token response needs.
@@ -122,6 +124,9 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    /// The same for what a public service leads to: it reaches no address of this machine or its network.
+    public: reqwest::Client,
+    only_public: bool,
 }
 
 impl Http {
@@ -131,7 +136,13 @@ impl Http {
     /// [`NetworkError`].
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
-        let builder = reqwest::Client::builder()
+        let client = Self::build(settings, reqwest::Client::builder())?;
+        let public = Self::build(settings, reqwest::Client::builder().dns_resolver(PublicNames))?;
+        Ok(Self { client, public, only_public: false })
+    }
+
+    fn build(settings: &NetworkSettings, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, NetworkError> {
+        let builder = builder
             .tls_backend_preconfigured(tls_config(settings.extra_ca.as_deref())?)
             // A redirect from a well-known or a token endpoint leads secrets elsewhere (D4, D14).
             .redirect(reqwest::redirect::Policy::none())
@@ -151,7 +162,26 @@ impl Http {
             }
             Some(proxy) => return Err(NetworkError::Proxy(proxy.clone())),
         };
-        Ok(Self { client: builder.build()? })
+        Ok(builder.build()?)
+    }
+
+    /// The same client for addresses that a public service names (D3): whatever leads to this machine or
+    /// to its network, by name or by number, is not asked.
+    #[must_use]
+    pub fn only_public(&self) -> Self {
+        Self { only_public: true, ..self.clone() }
+    }
+
+    /// Sends `request` and reads no more than the head of its answer.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never `Status`.
+    pub async fn head(
+        &self,
+        request: ::http::Request<Vec<u8>>,
+    ) -> Result<(::http::StatusCode, ::http::HeaderMap), FetchError> {
+        let (_, response) = self.begin(request).await?;
+        Ok((response.status(), response.headers().clone()))
     }
 
     /// Sends `request` and reads the whole answer, whatever its status.
@@ -159,26 +189,7 @@ impl Http {
     /// # Errors
     /// [`FetchError`], but never `Status`.
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>, FetchError> {
-        let (parts, body) = request.into_parts();
-        let url: Url = parts.uri.to_string().parse().map_err(|_| FetchError::NotSent {
-            host: parts.uri.host().unwrap_or_default().to_owned(),
-            why: "not an address".into(),
-        })?;
-        if url.scheme() != "https" && !is_loopback(&url) {
-            return Err(FetchError::Insecure(url));
-        }
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let sent = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
-        let mut response = sent.map_err(|e| {
-            // The reason without reqwest's own prefix, which would repeat the address with its query.
-            let why = deepest(&e);
-            let host = host.clone();
-            if e.is_connect() || e.is_builder() {
-                FetchError::NotSent { host, why }
-            } else {
-                FetchError::NoAnswer { host, why }
-            }
-        })?;
+        let (host, mut response) = self.begin(request).await?;
         let mut answer = ::http::Response::builder().status(response.status());
         if let Some(headers) = answer.headers_mut() {
             headers.clone_from(response.headers());
@@ -195,6 +206,73 @@ impl Http {
         answer.body(bytes).map_err(|e| FetchError::NoAnswer { host, why: e.to_string() })
     }
 
+    async fn begin(&self, request: ::http::Request<Vec<u8>>) -> Result<(String, reqwest::Response), FetchError> {
+        let (parts, body) = request.into_parts();
+        let url: Url = parts.uri.to_string().parse().map_err(|_| FetchError::NotSent {
+            host: parts.uri.host().unwrap_or_default().to_owned(),
+            why: "not an address".into(),
+        })?;
+        if url.scheme() != "https" && !is_loopback(&url) {
+            return Err(FetchError::Insecure(url));
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let client = if self.only_public { &self.public } else { &self.client };
+        // A name is looked at when it is resolved.
+        let private = match url.host() {
+            Some(url::Host::Ipv4(ip)) => !is_public(ip.into()),
+            Some(url::Host::Ipv6(ip)) => !is_public(ip.into()),
+            _ => is_loopback(&url),
+        };
+        if self.only_public && private {
+            return Err(FetchError::NotSent { host, why: PRIVATE.into() });
+        }
+        let sent = client.request(parts.method, url).headers(parts.headers).body(body).send().await;
+        let response = sent.map_err(|e| {
+            // The reason without reqwest's own prefix, which would repeat the address with its query.
+            let why = deepest(&e);
+            let host = host.clone();
+            if e.is_connect() || e.is_builder() {
+                FetchError::NotSent { host, why }
+            } else {
+                FetchError::NoAnswer { host, why }
+            }
+        })?;
+        Ok((host, response))
+    }
+
+    /// Posts JSON.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never `Status`.
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        document: &serde_json::Value,
+    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
+        let request = ::http::Request::post(url.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .body(document.to_string().into_bytes());
+        let host = url.host_str().unwrap_or_default().to_owned();
+        self.send(request.map_err(|e| FetchError::NotSent { host, why: e.to_string() })?).await
+    }
+
+    /// Fetches whatever is there, with a token put in as the service takes it.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never `Status`.
+    pub async fn get(
+        &self,
+        url: &Url,
+        inject: &Injection,
+        token: &Secret,
+    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
+        let not_sent = |why: String| FetchError::NotSent { host: url.host_str().unwrap_or_default().to_owned(), why };
+        let value = inject.value(token).ok_or_else(|| not_sent("the token can't be a header".into()))?;
+        let request = ::http::Request::get(url.as_str()).header(&inject.header, value);
+        self.send(request.body(Vec::new()).map_err(|e| not_sent(e.to_string()))?).await
+    }
+
     /// Fetches a JSON document, with a bearer token where one is given.
     ///
     /// # Errors
@@ -203,9 +281,9 @@ impl Http {
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut request = ::http::Request::get(url.as_str()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
-            let mut value = ::http::HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
-            value.set_sensitive(true);
+            let value = Injection::default()
+                .value(token)
+                .ok_or_else(|| FetchError::NotSent { host: host.clone(), why: "the token can't be a header".into() })?;
             request = request.header(::http::header::AUTHORIZATION, value);
         }
         let request =
@@ -217,16 +295,16 @@ impl Http {
         serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
     }
 
-    /// Posts a form and tells only how it went.
+    /// Posts a form.
     ///
     /// # Errors
-    /// [`FetchError`].
+    /// [`FetchError`], but never `Status`.
     pub async fn post_form(
         &self,
         url: &Url,
         form: &[(&str, &str)],
         basic: Option<(&str, &Secret)>,
-    ) -> Result<u16, FetchError> {
+    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let mut request = ::http::Request::post(url.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -236,7 +314,87 @@ impl Http {
         let request = request
             .body(body.into_bytes())
             .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
-        Ok(self.send(request).await?.status().as_u16())
+        self.send(request).await
+    }
+}
+
+const PRIVATE: &str = "it leads to this machine or its network";
+
+/// Resolves names to public addresses only (D3). What is connected to is what was looked at: there is no
+/// second look-up in between.
+struct PublicNames;
+
+impl reqwest::dns::Resolve for PublicNames {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async move {
+            let all: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<_> = all.iter().copied().filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() && !all.is_empty() {
+                return Err(PRIVATE.into());
+            }
+            Ok(Box::new(public.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+/// Whether `host` of a URL is out in the world: what it leads to must be, too. One that can't be resolved
+/// counts as such.
+pub async fn is_in_public(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => is_public(ip.into()),
+        Some(url::Host::Ipv6(ip)) => is_public(ip.into()),
+        Some(url::Host::Domain(name)) => match tokio::net::lookup_host((name, 0)).await {
+            Ok(addresses) => addresses.map(|address| address.ip()).all(is_public),
+            Err(_) => true,
+        },
+        None => true,
+    }
+}
+
+/// Whether an address is reachable from everywhere (the special-purpose registries of RFC 6890).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            !(ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+                || a == 0
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 192 && b == 0 && ip.octets()[2] == 0)
+                || (a == 198 && (18..20).contains(&b))
+                || a >= 240)
+        }
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped().or_else(|| embedded_v4(ip)) {
+            Some(v4) => is_public(v4.into()),
+            None => {
+                let first = ip.segments()[0];
+                !(ip.is_loopback()
+                    || ip.is_unspecified()
+                    || ip.is_multicast()
+                    || first & 0xfe00 == 0xfc00
+                    || first & 0xffc0 == 0xfe80
+                    || first & 0xffc0 == 0xfec0)
+            }
+        },
+    }
+}
+
+/// The IPv4 address inside a NAT64 (RFC 6052) or 6to4 (RFC 3056) address, or a compatible one.
+fn embedded_v4(ip: std::net::Ipv6Addr) -> Option<std::net::Ipv4Addr> {
+    let s = ip.segments();
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        std::net::Ipv4Addr::new(a, b, c, d)
+    };
+    match s {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => Some(v4(high, low)),
+        _ => None,
     }
 }
 
@@ -264,6 +422,66 @@ fn deepest(error: &dyn std::error::Error) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn d3_what_is_public() {
+        for ip in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8"] {
+            assert!(is_public(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "::7f00:1",
+            "::a9fe:a9fe",
+        ] {
+            assert!(!is_public(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[tokio::test]
+    async fn d3_a_public_service_leads_nowhere_private_in_any_spelling() {
+        let http = Http::new(&NetworkSettings::default()).unwrap().only_public();
+        for url in [
+            "https://127.0.0.1/x",
+            "https://2130706433/x",
+            "https://0x7f.1/x",
+            "https://0177.0.0.1/x",
+            "https://[::1]/x",
+            "https://[::ffff:7f00:1]/x",
+            "https://169.254.169.254/x",
+            "https://10.1/x",
+            "https://localhost/x",
+            "http://127.0.0.1:1/x",
+            "https://a.localhost/x",
+            "https://ip6-localhost/x",
+        ] {
+            let error = http.get_json(&url.parse().unwrap(), None).await.unwrap_err();
+            assert!(matches!(&error, FetchError::NotSent { .. }), "{url}: {error}");
+        }
+        assert!(!is_in_public(&"https://127.0.0.1".parse().unwrap()).await);
+        assert!(is_in_public(&"https://1.1.1.1".parse().unwrap()).await);
+    }
 
     #[test]
     fn basic_credentials_are_encoded_first() {

@@ -30,6 +30,15 @@ pub struct Metadata {
     /// How a confidential client authenticates; the default is `client_secret_basic`.
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// RFC 7591.
+    #[serde(default)]
+    pub registration_endpoint: Option<Url>,
+    /// RFC 9126.
+    #[serde(default)]
+    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Client ID metadata documents: a URL of ours is our client id.
+    #[serde(default)]
+    pub client_id_metadata_document_supported: bool,
     /// RFC 9207 section 3: the callback carries `iss`.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -92,13 +101,7 @@ pub(super) async fn discover(http: &Http, issuer: &Url) -> Result<Metadata, Meta
 /// OpenID Discovery section 4 before it.
 fn well_known(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
-    let at = |path: String| {
-        let mut url = issuer.clone();
-        url.set_path(&path);
-        url.set_query(None);
-        url.set_fragment(None);
-        url
-    };
+    let at = |path: String| at_path(issuer, &path);
     let mut places = vec![
         at(format!("/.well-known/oauth-authorization-server{path}")),
         at(format!("/.well-known/openid-configuration{path}")),
@@ -106,6 +109,15 @@ fn well_known(issuer: &Url) -> Vec<Url> {
     ];
     places.dedup();
     places
+}
+
+/// The address of this path at the origin of `url`.
+pub(super) fn at_path(url: &Url, path: &str) -> Url {
+    let mut url = url.clone();
+    url.set_path(path);
+    url.set_query(None);
+    url.set_fragment(None);
+    url
 }
 
 fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataError> {
@@ -121,6 +133,8 @@ fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataE
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
+        ("registration_endpoint", metadata.registration_endpoint.as_ref()),
+        ("pushed_authorization_request_endpoint", metadata.pushed_authorization_request_endpoint.as_ref()),
     ];
     for (endpoint, url) in endpoints {
         if url.is_some_and(|url| !may_open(url)) {

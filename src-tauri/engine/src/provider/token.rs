@@ -5,7 +5,7 @@
 
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode};
@@ -21,7 +21,7 @@ use url::Url;
 
 use self::wire::WireTokens;
 use super::http::{FetchError, Http};
-use super::{Metadata, Provider};
+use super::{Metadata, Provider, TokenAuth};
 use crate::clock::{self, Anchor};
 use crate::model::Scopes;
 use crate::secret::Secret;
@@ -85,7 +85,7 @@ impl Provider {
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
         if let Some(secret) = self.secret().await? {
             client = client.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
-            if only_post(metadata) {
+            if self.token_auth(metadata) == TokenAuth::Post {
                 client = client.set_auth_type(AuthType::RequestBody);
             }
         }
@@ -122,7 +122,12 @@ impl Provider {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub async fn refresh(&self, tokens: &TokenSet, resource: Option<&str>) -> Result<TokenSet, TokenError> {
+    pub async fn refresh(
+        &self,
+        tokens: &TokenSet,
+        resource: Option<&str>,
+        claims: Option<&str>,
+    ) -> Result<TokenSet, TokenError> {
         let Some(refresh) = &tokens.refresh else {
             return Err(TokenError::NotSent("there is no refresh token".into()));
         };
@@ -131,6 +136,9 @@ impl Provider {
         let mut request = client.exchange_refresh_token(&token);
         if let Some(resource) = resource {
             request = request.add_extra_param("resource", resource.to_owned());
+        }
+        if let Some(claims) = claims {
+            request = request.add_extra_param("claims", claims.to_owned());
         }
         let transcript = Transcript::default();
         let http = transcript.recording(self.http());
@@ -150,11 +158,30 @@ impl Provider {
             Some(refresh) => (refresh, "refresh_token"),
             None => (&tokens.access, "access_token"),
         };
+        let form = vec![("token", token.expose()), ("token_type_hint", hint)];
+        match self.post_as_client(metadata, endpoint, form).await {
+            Ok(response) if response.status().is_success() => Ok(true),
+            Ok(response) => {
+                Err(TokenError::Answer { status: response.status().as_u16(), error: None, retry_after: None })
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Posts a form with our client authentication (RFC 6749 section 2.3).
+    pub(crate) async fn post_as_client(
+        &self,
+        metadata: &Metadata,
+        endpoint: &Url,
+        mut form: Vec<(&str, &str)>,
+    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
         let id = self.registration().client_id.as_str();
-        let secret = self.secret().await.map_err(|e| TokenError::NotSent(e.to_string()))?;
-        let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
+        let secret = self.secret().await.map_err(|e| FetchError::NotSent {
+            host: endpoint.host_str().unwrap_or_default().to_owned(),
+            why: format!("the client secret can't be read: {e}"),
+        })?;
         let basic = match secret {
-            Some(secret) if only_post(metadata) => {
+            Some(secret) if self.token_auth(metadata) == TokenAuth::Post => {
                 form.extend([("client_id", id), ("client_secret", secret.expose())]);
                 None
             }
@@ -164,11 +191,15 @@ impl Provider {
                 None
             }
         };
-        match self.http().post_form(endpoint, &form, basic).await {
-            Ok(status) if status < 300 => Ok(true),
-            Ok(status) => Err(TokenError::Answer { status, error: None, retry_after: None }),
-            Err(e) => Err(e.into()),
-        }
+        self.http().post_form(endpoint, &form, basic).await
+    }
+
+    /// How the token endpoint wants to see us: as it said when it registered us, else as its metadata says.
+    fn token_auth(&self, metadata: &Metadata) -> TokenAuth {
+        self.registration().token_auth.unwrap_or_else(|| match only_post(metadata) {
+            true => TokenAuth::Post,
+            false => TokenAuth::Basic,
+        })
     }
 
     async fn token_client(&self) -> Result<(&Arc<Metadata>, OAuth), TokenError> {
@@ -268,6 +299,7 @@ impl Transcript {
                         scopes: wire.scope.map_or_else(|| asked.clone(), |s| Scopes::parse(&s)),
                         issued: Anchor::new(seen.and_then(|s| s.anchor_unix), clock::now()),
                         lifetime: wire.expires_in,
+                        jwt_expiry: OnceLock::new(),
                     },
                     id_token: wire.id_token,
                 })

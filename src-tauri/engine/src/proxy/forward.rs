@@ -1,7 +1,7 @@
 //! The way to an upstream: one connection pool a grant, no redirects, no ambient proxy.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -14,7 +14,9 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
+use super::listen::lanes;
 use super::replay::{Outgoing, OutgoingError, Source};
+use super::respond::Body;
 use crate::model::GrantId;
 use crate::provider::{NetworkError, NetworkSettings, tls_config};
 
@@ -45,8 +47,7 @@ pub enum UpstreamError {
 
 /// The pools of all grants. Two accounts never share a connection (E9).
 pub struct Pools {
-    tls: ClientConfig,
-    proxy: Option<Uri>,
+    outgoing: Arc<OutgoingSettings>,
     /// A grant's way past the corporate proxy and its way through it are two.
     by_grant: Mutex<HashMap<(GrantId, bool), Arc<Pool>>>,
 }
@@ -61,7 +62,8 @@ impl Pools {
             None => None,
             Some(url) => Some(url.as_str().parse().map_err(|_| NetworkError::Proxy(url.clone()))?),
         };
-        Ok(Self { tls: tls_config(settings.extra_ca.as_deref())?, proxy, by_grant: Mutex::default() })
+        let outgoing = Arc::new(OutgoingSettings { tls: tls_config(settings.extra_ca.as_deref())?, proxy });
+        Ok(Self { outgoing, by_grant: Mutex::default() })
     }
 
     /// The pool of `grant`. `direct`: the upstream is on this machine, past any corporate proxy.
@@ -69,10 +71,8 @@ impl Pools {
     pub fn of(&self, grant: &GrantId, direct: bool) -> Arc<Pool> {
         let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry((grant.clone(), direct)).or_insert_with(|| {
-            Arc::new(match self.proxy.clone().filter(|_| !direct) {
-                None => Pool::Direct(Box::new(Clients::new(&self.tls, connector()))),
-                Some(proxy) => Pool::Tunnelled(Box::new(Clients::new(&self.tls, Tunnel::new(proxy, connector())))),
-            })
+            let lanes = (0..lanes::count()).map(|_| OnceLock::new()).collect();
+            Arc::new(Pool { outgoing: Arc::clone(&self.outgoing), direct, lanes })
         });
         Arc::clone(pool)
     }
@@ -86,8 +86,21 @@ fn connector() -> HttpConnector {
     connector
 }
 
-/// The connections of one grant.
-pub enum Pool {
+/// How the network is reached.
+struct OutgoingSettings {
+    tls: ClientConfig,
+    proxy: Option<Uri>,
+}
+
+/// The connections of one grant, apart for each lane: they stay on the thread that uses them.
+pub struct Pool {
+    outgoing: Arc<OutgoingSettings>,
+    direct: bool,
+    lanes: Box<[OnceLock<Way>]>,
+}
+
+/// The way to an upstream.
+enum Way {
     /// Straight to the upstream.
     Direct(Box<Clients<HttpConnector>>),
     /// Through the person's corporate proxy.
@@ -140,6 +153,17 @@ where
 }
 
 impl Pool {
+    fn way(&self) -> Option<&Way> {
+        let lane = self.lanes.get(lanes::current())?;
+        Some(lane.get_or_init(|| {
+            let OutgoingSettings { tls, proxy } = &*self.outgoing;
+            match proxy.clone().filter(|_| !self.direct) {
+                None => Way::Direct(Box::new(Clients::new(tls, connector()))),
+                Some(proxy) => Way::Tunnelled(Box::new(Clients::new(tls, Tunnel::new(proxy, connector())))),
+            }
+        }))
+    }
+
     /// Sends one attempt and waits for the head of its response. `patience` counts from the last byte
     /// of the body that passed, so a long upload is no silence.
     pub(super) async fn send(
@@ -150,9 +174,10 @@ impl Pool {
         patience: Duration,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let sending = async {
-            match self {
-                Self::Direct(clients) => clients.send(request, upgrade).await,
-                Self::Tunnelled(clients) => clients.send(request, upgrade).await,
+            match self.way() {
+                None => Err(UpstreamError::Unreachable("no thread serves this".into())),
+                Some(Way::Direct(clients)) => clients.send(request, upgrade).await,
+                Some(Way::Tunnelled(clients)) => clients.send(request, upgrade).await,
             }
         };
         tokio::pin!(sending);
@@ -171,7 +196,7 @@ impl Pool {
 }
 
 /// Reads what is left of a response that nobody wants, so that its connection can be used again.
-pub(super) fn discard(response: Response<Incoming>) {
+pub(super) fn discard(response: Response<Body>) {
     tokio::spawn(tokio::time::timeout(Duration::from_secs(2), async move {
         let mut body = response.into_body();
         let mut left = LARGEST_DISCARDED;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
+use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
@@ -31,14 +31,15 @@ pub(super) fn request(
     *headers = parts.headers.clone();
     // Before anything is injected, or `Connection: authorization` would take it out again
     // (CVE-2025-48865).
-    strip(headers);
+    strip(headers, &exchange.route.inject.header);
     if upgrade_of(parts).is_some()
         && let Some(protocol) = parts.headers.get(UPGRADE)
     {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol.clone());
     }
-    headers.insert(AUTHORIZATION, bearer(lease).ok_or(Refusal::UnusableToken)?);
+    let inject = &exchange.route.inject;
+    headers.insert(inject.header.clone(), inject.value(lease.access()).ok_or(Refusal::UnusableToken)?);
     Ok(request)
 }
 
@@ -53,7 +54,7 @@ pub(super) fn upgrade_of(parts: &Parts) -> Option<()> {
 /// Removes what is hop-by-hop (RFC 9110 section 7.6.1), the tool's credentials, and everything that
 /// tells of a proxy or pretends to. A tool that has its key in the path may repeat it (`Referer`,
 /// `Destination`); no header with it goes on.
-fn strip(headers: &mut HeaderMap) {
+fn strip(headers: &mut HeaderMap, inject: &HeaderName) {
     hop_by_hop::strip(headers);
     hop_by_hop::remove_where(headers, |name| {
         // Servers that speak CGI read `X_Forwarded_User` and `X-Forwarded-User` as one.
@@ -62,6 +63,7 @@ fn strip(headers: &mut HeaderMap) {
             name => Cow::Borrowed(name),
         };
         name.starts_with("x-forwarded-")
+            || name == inject.as_str()
             || matches!(
                 &*name,
                 "authorization"
@@ -84,12 +86,6 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-fn bearer(lease: &Lease) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", lease.access.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -103,6 +99,8 @@ mod tests {
             ("authorization", "Bearer two"),
             ("proxy-authorization", "Basic x"),
             ("x-signbell-key", "sbk_x"),
+            ("x-shop-token", "mine"),
+            ("x_shop_token", "mine"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x_forwarded_user", "root"),
             ("forwarded", "for=x"),
@@ -118,7 +116,7 @@ mod tests {
         ] {
             headers.append(name, value.parse().unwrap());
         }
-        strip(&mut headers);
+        strip(&mut headers, &HeaderName::from_static("x-shop-token"));
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "te", "x-kept"]);

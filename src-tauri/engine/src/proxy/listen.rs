@@ -1,5 +1,6 @@
 //! The port on loopback.
 
+pub(super) mod lanes;
 mod strict;
 
 use std::convert::Infallible;
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::lanes::Lanes;
 use self::strict::StrictFraming;
 use super::Proxy;
 use super::identify::{Peer, PeerError, PeerLookup};
@@ -58,11 +60,21 @@ impl Port {
         self.v4.local_addr()
     }
 
-    /// Serves until `stop`; connections run on `tasks`.
-    pub fn serve(self, proxy: Arc<Proxy>, stop: CancellationToken, tasks: &TaskTracker) {
-        let peers = Arc::new(PeerLookup::new());
+    /// Serves until `stop`; connections run on `tasks`, on threads that live until `end`.
+    ///
+    /// # Errors
+    /// Where no thread can be had.
+    pub fn serve(
+        self,
+        proxy: Arc<Proxy>,
+        stop: CancellationToken,
+        tasks: &TaskTracker,
+        end: &CancellationToken,
+    ) -> io::Result<()> {
+        let (peers, lanes) = (Arc::new(PeerLookup::new()), Arc::new(Lanes::start(end)?));
         for listener in [Some(self.v4), self.v6].into_iter().flatten() {
             let (proxy, stop, peers, tracker) = (Arc::clone(&proxy), stop.clone(), Arc::clone(&peers), tasks.clone());
+            let lanes = Arc::clone(&lanes);
             tasks.spawn(async move {
                 loop {
                     let accepted = tokio::select! {
@@ -73,7 +85,11 @@ impl Port {
                         Ok((stream, address)) => {
                             let connection =
                                 Connection { proxy: Arc::clone(&proxy), peers: Arc::clone(&peers), stop: stop.clone() };
-                            tracker.spawn(connection.serve(stream, address));
+                            // A socket belongs to the runtime that it was made on; it moves once, here.
+                            match stream.into_std() {
+                                Ok(stream) => drop(tracker.spawn_on(connection.serve(stream, address), lanes.next())),
+                                Err(e) => tracing::warn!("accepted connection: {e}"),
+                            }
                         }
                         // No descriptors left: the next may work, and trying at once would only spin.
                         Err(e) => {
@@ -84,6 +100,7 @@ impl Port {
                 }
             });
         }
+        Ok(())
     }
 }
 
@@ -94,7 +111,11 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, address: SocketAddr) {
+    async fn serve(self, stream: std::net::TcpStream, address: SocketAddr) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(e) => return tracing::warn!("accepted connection: {e}"),
+        };
         let Some(peer) = self.peer(&stream, address) else { return };
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("nodelay: {e}");

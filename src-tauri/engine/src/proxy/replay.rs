@@ -28,11 +28,12 @@ impl Budget {
         Self { per_request, left: AtomicUsize::new(in_all) }
     }
 
-    fn take(&self, bytes: usize) -> bool {
+    /// Takes so much; nothing where it is not there.
+    pub(super) fn take(&self, bytes: usize) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(super) fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 }

@@ -14,10 +14,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 use super::forward::UpstreamError;
-use super::json_rpc::Ids;
+use super::json_rpc::Caller;
 use super::location::{Addresses, LocationError};
-use super::{Exchange, challenge, hop_by_hop};
-use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use super::recognise::Seen;
+use super::{Exchange, hop_by_hop};
+use crate::challenge;
+use crate::model::{AccountName, ExpiredAnswer, Scopes, ServiceName, ToolName};
 use crate::session::state::Unready;
 use crate::wording;
 
@@ -66,6 +68,31 @@ pub enum Refusal {
         /// What the tool wants then.
         answer: ExpiredAnswer,
     },
+    /// The upstream wants scopes that the person did not give.
+    Scopes {
+        /// What the account is called in a sentence.
+        account: String,
+        /// Its name, for commands.
+        name: AccountName,
+        /// Which, where the upstream says.
+        scopes: Scopes,
+        /// What the tool wants then.
+        answer: ExpiredAnswer,
+    },
+    /// The upstream wants a new sign-in, and nobody came.
+    SignInWanted {
+        /// What the account is called in a sentence.
+        account: String,
+        /// Its name, for commands.
+        name: AccountName,
+        /// What the tool wants then.
+        answer: ExpiredAnswer,
+    },
+    /// The upstream refused the token, which is renewed; the request may not be sent twice by us.
+    Renewed {
+        /// What the account is called in a sentence.
+        account: String,
+    },
     /// The upstream gave no answer.
     Upstream {
         /// Which.
@@ -104,6 +131,9 @@ impl Refusal {
                 Unready::Provider { .. } => "provider_unavailable",
                 Unready::RefreshDidNotHelp => "token_refused",
             },
+            Self::Scopes { .. } => "scopes_needed",
+            Self::SignInWanted { .. } => "sign_in_needed",
+            Self::Renewed { .. } => "token_renewed",
             Self::Upstream { trouble, .. } => match trouble {
                 UpstreamError::Unreachable(_) => "upstream_unreachable",
                 UpstreamError::Broken(_) => "upstream_broken",
@@ -120,7 +150,17 @@ impl Refusal {
         matches!(self, Self::TooManyGuesses(_) | Self::ForeignHost | Self::WebPage | Self::ForeignUser)
     }
 
-    fn status(&self, rpc: bool) -> StatusCode {
+    fn status(&self, caller: &Caller) -> StatusCode {
+        let status = self.plain_status(caller.signs_in_by_itself());
+        match (caller, status) {
+            // A client that asks what the server speaks shows nobody's words for a 503. After this it
+            // begins in the older way, and shows what that is told.
+            (Caller::Rpc { probes: true, .. }, StatusCode::SERVICE_UNAVAILABLE) => StatusCode::FAILED_DEPENDENCY,
+            (_, status) => status,
+        }
+    }
+
+    fn plain_status(&self, rpc: bool) -> StatusCode {
         match self {
             Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
             Self::TooManyGuesses(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -141,7 +181,11 @@ impl Refusal {
                 ExpiredAnswer::Automatic if rpc => StatusCode::SERVICE_UNAVAILABLE,
                 ExpiredAnswer::Automatic => StatusCode::UNAUTHORIZED,
             },
-            Self::Session { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Scopes { answer: ExpiredAnswer::Unauthorized, .. }
+            | Self::SignInWanted { answer: ExpiredAnswer::Unauthorized, .. } => StatusCode::UNAUTHORIZED,
+            Self::Session { .. } | Self::Scopes { .. } | Self::SignInWanted { .. } | Self::Renewed { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream { trouble: UpstreamError::Silent, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream { trouble: UpstreamError::Tool(_), .. } => StatusCode::BAD_REQUEST,
             Self::Upstream { .. } | Self::BadLocation(_) | Self::UnusableToken => StatusCode::BAD_GATEWAY,
@@ -153,7 +197,8 @@ impl Refusal {
             Self::TooManyGuesses(wait) => Some(wait.as_secs().max(1)),
             Self::Session { why: Unready::Provider { retry_after, .. }, .. } => Some(retry_after.as_secs().max(1)),
             Self::Session { why: Unready::Vault(_), .. } => Some(5),
-            Self::Session { .. } | Self::Paused => Some(30),
+            Self::Renewed { .. } => Some(1),
+            Self::Session { .. } | Self::Scopes { .. } | Self::SignInWanted { .. } | Self::Paused => Some(30),
             _ => None,
         }
     }
@@ -186,16 +231,16 @@ fn quotable(text: &str) -> String {
 }
 
 /// Our own answer: `application/problem+json` (RFC 9457), or a JSON-RPC error under the request's id.
-pub(super) fn refuse(refusal: &Refusal, rpc: Option<&Ids>) -> Response<Body> {
-    let status = refusal.status(rpc.is_some());
+pub(super) fn refuse(refusal: &Refusal, caller: &Caller) -> Response<Body> {
+    let status = refusal.status(caller);
     let words = wording::refusal(refusal);
-    let (content_type, body) = match rpc {
-        Some(ids) => {
+    let (content_type, body) = match caller {
+        Caller::Rpc { ids, .. } => {
             let data = json!({"code": refusal.code(), "remedy": words.remedy});
             let message = format!("{} {}", words.detail, words.remedy).trim().to_owned();
             ("application/json", ids.error(json_rpc_code(status), &message, &data))
         }
-        None => ("application/problem+json", problem(refusal, status, &words)),
+        Caller::Plain | Caller::Mcp => ("application/problem+json", problem(refusal, status, &words)),
     };
     let mut response = Response::new(Body::Full(Some(Bytes::from(body.to_string()))));
     *response.status_mut() = status;
@@ -251,11 +296,10 @@ fn json_rpc_code(status: StatusCode) -> i64 {
 /// # Errors
 /// [`Refusal::BadLocation`].
 pub(super) fn relay(
-    response: Response<Incoming>,
+    mut response: Response<Body>,
     client: Option<OnUpgrade>,
     exchange: &Exchange<'_>,
 ) -> Result<Response<Body>, Refusal> {
-    let mut response = response;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let protocol = response.headers().get(UPGRADE).cloned();
         if let Some(client) = client {
@@ -279,7 +323,7 @@ pub(super) fn relay(
             headers.append(WWW_AUTHENTICATE, value);
         }
     }
-    Ok(response.map(Body::Upstream))
+    Ok(response)
 }
 
 fn rewrite_addresses(headers: &mut HeaderMap, exchange: &Exchange<'_>) -> Result<(), LocationError> {
@@ -328,6 +372,8 @@ fn join(client: OnUpgrade, upstream: OnUpgrade) {
 pub enum Body {
     /// Nothing is copied: each frame goes on as it came, trailers too.
     Upstream(Incoming),
+    /// The same, of which the beginning was looked at.
+    Seen(Box<Seen>),
     /// Ours.
     Full(Option<Bytes>),
     /// None.
@@ -341,6 +387,7 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Upstream(body) => Pin::new(body).poll_frame(context),
+            Self::Seen(body) => Pin::new(body).poll_frame(context),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Empty => Poll::Ready(None),
         }
@@ -349,6 +396,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Upstream(body) => body.is_end_stream(),
+            Self::Seen(body) => body.is_end_stream(),
             Self::Full(bytes) => bytes.is_none(),
             Self::Empty => true,
         }
@@ -357,6 +405,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Upstream(body) => body.size_hint(),
+            Self::Seen(body) => body.size_hint(),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Empty => SizeHint::with_exact(0),
         }

@@ -19,7 +19,8 @@ use super::Pool;
 use super::respond::Refusal;
 use crate::browser::is_loopback;
 use crate::config::KeyDigest;
-use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use crate::model::{AccountName, ExpiredAnswer, Scopes, ServiceName, ToolName};
+use crate::rules::{Injection, RuleSet};
 use crate::session::SessionHandle;
 
 /// Who may use what.
@@ -45,6 +46,14 @@ pub struct Route {
     pub pool: Arc<Pool>,
     /// How long things may take.
     pub limits: Limits,
+    /// How it says that a token is no good.
+    pub rules: RuleSet,
+    /// How the token is put in.
+    pub inject: Injection,
+    /// What the account asks for when it signs in.
+    pub account_scopes: Scopes,
+    /// The scopes that a click may add: those that the account, the service or its preset names.
+    pub listed_scopes: Scopes,
     /// Whether unsafe methods are replayed.
     pub replay_unsafe: bool,
     /// What its tools get when the person did not come.

@@ -54,8 +54,7 @@ impl Actor {
                 Message::Input(input) => input,
                 Message::Want { want, reply } => {
                     self.waiting.push((want, reply));
-                    let current = state::generation_of(&state).0;
-                    Input::Wanted { want, accepted: self.marks.accepted.load(Ordering::Relaxed) >= current }
+                    Input::Wanted { want, accepted: self.marks.is_accepted(state::generation_of(&state)) }
                 }
                 Message::Person { input, done } => {
                     self.person = Some(done);
@@ -81,7 +80,7 @@ impl Actor {
     /// (two wants that differ), so each is put to the machine again.
     fn answer_waiting(&mut self, state: &mut State) {
         let now = clock::now();
-        let accepted = self.marks.accepted.load(Ordering::Relaxed) >= state::generation_of(state).0;
+        let accepted = self.marks.is_accepted(state::generation_of(state));
         for (want, reply) in std::mem::take(&mut self.waiting) {
             if reply.is_closed() {
                 continue;
@@ -99,7 +98,7 @@ impl Actor {
             }
             match state::answer(state, want, now) {
                 Some(answer) => {
-                    let _ = reply.send(answer.map(|held| lease_of(&held, now)));
+                    let _ = reply.send(answer.map(|held| lease_of(&held)));
                 }
                 None => self.waiting.push((want, reply)),
             }
@@ -121,13 +120,14 @@ impl Actor {
         match effect {
             Effect::Read => {
                 let (vault, grant) = (self.vault.clone(), Arc::clone(&self.grant));
-                self.report(async move { Input::Read(read(&vault, &grant).await) });
+                let owner = self.provider.registration().into();
+                self.report(async move { Input::Read(read(&vault, &grant, &owner).await) });
             }
             // Both take their place in the vault's queue here and now: a sign-out must not be overtaken by
             // the write before it.
             Effect::Save { tokens, generation } => {
-                let written =
-                    item_of(&self.grant).map(|item| self.vault.write(&item, &tokens::to_item(&tokens, generation)));
+                let item = tokens::to_item(&tokens, generation, self.provider.registration().into());
+                let written = item_of(&self.grant).map(|name| self.vault.write(&name, &item));
                 self.report(async move {
                     let result = match written {
                         Ok(written) => written.await,
@@ -148,11 +148,11 @@ impl Actor {
                     }
                 });
             }
-            Effect::Refresh { tokens, generation, forced } => {
+            Effect::Refresh { tokens, generation, forced, claims } => {
                 self.refresh_began = Some(Instant::now());
                 let (provider, vault, grant) = (self.provider.clone(), self.vault.clone(), Arc::clone(&self.grant));
                 self.report(async move {
-                    let result = refresh::run(&grant, &provider, &vault, tokens, generation).await;
+                    let result = refresh::run(&grant, &provider, &vault, tokens, generation, claims).await;
                     Input::Refreshed { generation, result, forced }
                 });
             }
@@ -200,10 +200,15 @@ impl Actor {
 async fn read(
     vault: &Vault,
     grant: &GrantId,
+    owner: &tokens::Owner,
 ) -> Result<Option<(tokens::TokenSet, crate::model::Generation)>, VaultError> {
     let Some(item) = vault.read(&item_of(grant)?).await? else { return Ok(None) };
-    match tokens::from_item(&item) {
+    match tokens::from_item(&item, owner) {
         Ok(stored) => Ok(Some(stored)),
+        Err(e @ tokens::BadItem::Another(_)) => {
+            tracing::info!(%grant, "the stored tokens are not used: {e}");
+            Ok(None)
+        }
         Err(tokens::BadItem::Newer(_)) => Err(VaultError::NewerFormat),
         Err(tokens::BadItem::Corrupt(_)) => Err(VaultError::Corrupt),
     }

@@ -83,6 +83,8 @@ pub struct Held {
     pub trouble: Option<Trouble>,
     /// A refresh that a server's answer forced brought these, at that time.
     pub forced_at: Option<Now>,
+    /// The claims that the token was asked for with.
+    pub claims: Option<Arc<str>>,
     /// They could not be written to the vault.
     pub unsaved: bool,
 }
@@ -91,7 +93,7 @@ impl Held {
     /// A new set.
     #[must_use]
     pub fn new(tokens: TokenSet, generation: Generation) -> Self {
-        Self { tokens: Arc::new(tokens), generation, trouble: None, forced_at: None, unsaved: false }
+        Self { tokens: Arc::new(tokens), generation, trouble: None, forced_at: None, claims: None, unsaved: false }
     }
 }
 
@@ -115,6 +117,19 @@ pub struct Want {
     pub min_valid: Duration,
 }
 
+/// What a refresh brought.
+#[derive(Debug)]
+pub struct Renewed {
+    /// The new tokens.
+    pub tokens: TokenSet,
+    /// Their number: the next one, or what another process gave them.
+    pub generation: Generation,
+    /// The claims that they were asked for with.
+    pub claims: Option<Arc<str>>,
+    /// Another process saved them already.
+    pub adopted: bool,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -132,7 +147,7 @@ pub enum Input {
         /// Of which the refresh token was used.
         generation: Generation,
         /// What came.
-        result: Result<TokenSet, RefreshFailure>,
+        result: Result<Renewed, RefreshFailure>,
         /// Whether a server's answer had forced it.
         forced: bool,
     },
@@ -149,6 +164,13 @@ pub enum Input {
     SignOut,
     /// The person asked to renew now.
     Renew,
+    /// A server wants a token with these claims instead of this generation's.
+    Claims {
+        /// Which it refused.
+        generation: Generation,
+        /// The `claims` request parameter.
+        claims: Arc<str>,
+    },
     /// A time that was asked for has come. `in_use`: a tool used the tokens in force.
     Tick {
         /// Only what is in use is renewed ahead of its end.
@@ -169,6 +191,8 @@ pub enum Effect {
         generation: Generation,
         /// Whether a server's answer forces it.
         forced: bool,
+        /// What the new token has to satisfy.
+        claims: Option<Arc<str>>,
     },
     /// Write to the vault.
     Save {
@@ -297,14 +321,19 @@ pub fn step(state: State, input: Input, now: Now) -> (State, Vec<Effect>) {
         (State::Active(held), Input::Wanted { want, accepted }) => wanted(held, want, accepted, now),
         (State::Active(mut held), Input::Renew) => {
             held.trouble = None;
-            refresh(held, false)
+            refresh(held, false, None)
+        }
+        (State::Active(held), Input::Claims { generation, claims })
+            if generation == held.generation && !is_backing_off(&held, now) =>
+        {
+            refresh(held, true, Some(claims))
         }
         (State::Active(held), Input::Tick { .. }) if held.unsaved => {
             let save = Effect::Save { tokens: Arc::clone(&held.tokens), generation: held.generation };
             (State::Active(held), vec![save])
         }
         (State::Active(held), Input::Tick { in_use: true }) if is_due(&held, now) && !is_backing_off(&held, now) => {
-            refresh(held, false)
+            refresh(held, false, None)
         }
         (State::Active(mut held), Input::Saved { generation, result }) if generation == held.generation => {
             held.unsaved = result.is_err();
@@ -369,9 +398,7 @@ fn wanted(held: Held, want: Want, accepted: bool, now: Now) -> (State, Vec<Effec
     if is_backing_off(&held, now) {
         return (State::Active(held), vec![]);
     }
-    // A refresh that a refusal forced, and whose token is refused as well: the token is not what the
-    // server minds.
-    if refused && !accepted && held.forced_at.is_some_and(|at| now.since(at) < COOLDOWN) {
+    if refused && is_cooling_down(&held, accepted, now) {
         return (State::Active(held), vec![]);
     }
     if held.tokens.refresh.is_none() {
@@ -379,22 +406,34 @@ fn wanted(held: Held, want: Want, accepted: bool, now: Now) -> (State, Vec<Effec
         let reason = Reason::NoRefreshToken;
         return (State::NeedsSignIn { reason, generation }, vec![Effect::TellEnded(reason)]);
     }
-    refresh(held, refused)
+    refresh(held, refused, None)
 }
 
-fn refresh(held: Held, forced: bool) -> (State, Vec<Effect>) {
+/// A refusal forced these tokens, and no server has taken them: the token is not what the server
+/// minds.
+fn is_cooling_down(held: &Held, accepted: bool, now: Now) -> bool {
+    !accepted && held.forced_at.is_some_and(|at| now.since(at) < COOLDOWN)
+}
+
+fn refresh(held: Held, forced: bool, claims: Option<Arc<str>>) -> (State, Vec<Effect>) {
     if held.tokens.refresh.is_none() {
         return (State::Active(held), vec![]);
     }
-    let effect = Effect::Refresh { tokens: Arc::clone(&held.tokens), generation: held.generation, forced };
+    let effect = Effect::Refresh { tokens: Arc::clone(&held.tokens), generation: held.generation, forced, claims };
     (State::Refreshing(held), vec![effect])
 }
 
-fn refreshed(old: Held, result: Result<TokenSet, RefreshFailure>, forced: bool, now: Now) -> (State, Vec<Effect>) {
+fn refreshed(old: Held, result: Result<Renewed, RefreshFailure>, forced: bool, now: Now) -> (State, Vec<Effect>) {
     match result {
-        Ok(tokens) => {
-            let mut new = Held::new(tokens, old.generation.next());
+        Ok(Renewed { tokens, generation, claims, adopted }) => {
+            let mut new = Held::new(tokens, generation);
             new.forced_at = forced.then_some(now);
+            new.claims = claims;
+            if adopted {
+                let (state, mut effects) = activate(new, now);
+                effects.insert(0, Effect::TellRefreshed);
+                return (state, effects);
+            }
             let save = Effect::Save { tokens: Arc::clone(&new.tokens), generation: new.generation };
             (State::Saving { old: Some(old), new }, vec![save])
         }

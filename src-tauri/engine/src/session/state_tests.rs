@@ -17,6 +17,7 @@ fn tokens(refresh: bool) -> TokenSet {
         scopes: Scopes::default(),
         issued: Anchor::new(None, NOW),
         lifetime: Some(Duration::from_secs(100)),
+        jwt_expiry: std::sync::OnceLock::new(),
     }
 }
 
@@ -67,7 +68,16 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
 fn every_change_of_state() {
     let ended = Err(RefreshFailure::Ended(Reason::EndedByProvider));
     let failed = || Err(RefreshFailure::Transient(Transient::Status(500)));
-    let refreshed = |generation, result| Input::Refreshed { generation: Generation(generation), result, forced: false };
+    let refreshed = |generation: u64, result: Result<TokenSet, RefreshFailure>| Input::Refreshed {
+        generation: Generation(generation),
+        result: result.map(|tokens| Renewed {
+            tokens,
+            generation: Generation(generation + 1),
+            claims: None,
+            adopted: false,
+        }),
+        forced: false,
+    };
     let saved = |generation, result| Input::Saved { generation: Generation(generation), result };
     let unread = || State::Unread { ended: None };
     let reading = || State::Reading { ended: None };

@@ -1,12 +1,15 @@
 //! A token set: what a provider issued, and when it ends.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::clock::{Anchor, Now};
 use crate::model::{Generation, Scopes};
+use crate::provider::Registration;
 use crate::secret::Secret;
 
 /// Assumed where the provider names no lifetime (RFC 6749 section 5.1 leaves it to "other means").
@@ -32,6 +35,8 @@ pub struct TokenSet {
     pub issued: Anchor,
     /// How long the access token lives; unknown where the provider does not say.
     pub lifetime: Option<Duration>,
+    /// The token's own `exp`, once somebody asked.
+    pub jwt_expiry: OnceLock<Option<u64>>,
 }
 
 impl TokenSet {
@@ -39,13 +44,26 @@ impl TokenSet {
     /// a JWT whose `exp` is more than a minute past.
     #[must_use]
     pub fn is_dead(&self, now: Now) -> bool {
-        if let Some(left) = self.remaining(now) {
-            return left.is_zero();
+        if self.remaining(now).is_some_and(|left| left.is_zero()) {
+            return true;
         }
-        let age = self.issued.age(now);
-        age >= FRESH
-            && jwt_expiry(self.access.expose())
+        self.issued.age(now) >= FRESH
+            && self
+                .jwt_expiry()
                 .is_some_and(|exp| self.issued.provider_unix(now) > exp.saturating_add(JWT_LEEWAY_SECONDS))
+    }
+
+    /// Whether the access token has expired by either clock, without any leeway. Alone it is no reason
+    /// not to send it; with a server's ambiguous refusal it is one to renew it.
+    #[must_use]
+    pub fn is_stale(&self, now: Now) -> bool {
+        self.remaining(now).is_some_and(|left| left.is_zero())
+            || self.jwt_expiry().is_some_and(|exp| self.issued.provider_unix(now) > exp)
+    }
+
+    /// Read once; every request asks.
+    fn jwt_expiry(&self) -> Option<u64> {
+        *self.jwt_expiry.get_or_init(|| jwt_expiry(self.access.expose()))
     }
 
     /// What is left of the stated lifetime; nothing where none was stated.
@@ -80,6 +98,22 @@ struct Stored {
     issued: Anchor,
     #[serde(default)]
     lifetime_ms: Option<u64>,
+    /// Whose they are. Absent in what the first version wrote.
+    #[serde(default)]
+    owner: Option<Owner>,
+}
+
+/// Who issued tokens, and to which client: nobody else is ever shown them (D7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    issuer: Url,
+    client_id: String,
+}
+
+impl From<&Registration> for Owner {
+    fn from(registration: &Registration) -> Self {
+        Self { issuer: registration.issuer.clone(), client_id: registration.client_id.clone() }
+    }
 }
 
 const FORMAT: u32 = 1;
@@ -93,11 +127,14 @@ pub enum BadItem {
     /// It can't be read.
     #[error("not a token set: {0}")]
     Corrupt(String),
+    /// Another server issued it, or to another client: it is as good as none.
+    #[error("issued by {} to another registration", .0.issuer)]
+    Another(Owner),
 }
 
 /// The vault item for `tokens`.
 #[must_use]
-pub fn to_item(tokens: &TokenSet, generation: Generation) -> Secret {
+pub fn to_item(tokens: &TokenSet, generation: Generation, owner: Owner) -> Secret {
     let stored = Stored {
         format: FORMAT,
         generation,
@@ -106,6 +143,7 @@ pub fn to_item(tokens: &TokenSet, generation: Generation) -> Secret {
         scopes: tokens.scopes.clone(),
         issued: tokens.issued.clone(),
         lifetime_ms: tokens.lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX)),
+        owner: Some(owner),
     };
     // Strings and numbers always serialise.
     Secret::new(serde_json::to_string(&stored).unwrap_or_default())
@@ -115,7 +153,7 @@ pub fn to_item(tokens: &TokenSet, generation: Generation) -> Secret {
 ///
 /// # Errors
 /// [`BadItem`].
-pub fn from_item(item: &Secret) -> Result<(TokenSet, Generation), BadItem> {
+pub fn from_item(item: &Secret, owner: &Owner) -> Result<(TokenSet, Generation), BadItem> {
     // serde_json's messages name positions and expected types, never the text.
     let corrupt = |e: serde_json::Error| BadItem::Corrupt(e.to_string());
     let value: serde_json::Value = serde_json::from_str(item.expose()).map_err(corrupt)?;
@@ -126,6 +164,9 @@ pub fn from_item(item: &Secret) -> Result<(TokenSet, Generation), BadItem> {
         _ => {}
     }
     let stored: Stored = serde_json::from_value(value).map_err(|_| BadItem::Corrupt("fields differ".into()))?;
+    if let Some(other) = stored.owner.filter(|other| other != owner) {
+        return Err(BadItem::Another(other));
+    }
     Ok((
         TokenSet {
             access: Secret::new(stored.access_token),
@@ -133,6 +174,7 @@ pub fn from_item(item: &Secret) -> Result<(TokenSet, Generation), BadItem> {
             scopes: stored.scopes,
             issued: stored.issued,
             lifetime: stored.lifetime_ms.map(Duration::from_millis),
+            jwt_expiry: OnceLock::new(),
         },
         stored.generation,
     ))
@@ -173,6 +215,7 @@ mod tests {
             scopes: Scopes::parse("a b"),
             issued: Anchor::new(Some(1_000_000), NOW),
             lifetime: lifetime.map(Duration::from_secs),
+            jwt_expiry: OnceLock::new(),
         }
     }
 
@@ -204,14 +247,79 @@ mod tests {
     }
 
     #[test]
+    fn the_sooner_of_both_counts() {
+        // The provider says an hour, the token itself two minutes: it would be refused after those.
+        let set = tokens(&jwt(r#"{"exp":1000120}"#), Some(3600));
+        for (after, dead, stale) in [(0, false, false), (120, false, false), (121, false, true), (181, true, true)] {
+            let now = NOW.plus(Duration::from_secs(after));
+            assert_eq!((set.is_dead(now), set.is_stale(now)), (dead, stale), "{after}");
+        }
+        let set = tokens(&jwt(r#"{"exp":1003600}"#), Some(100));
+        assert!(set.is_dead(NOW.plus(Duration::from_secs(100))));
+    }
+
+    /// Every kind of `exp` that altinity-mcp's own check tells apart, and what it makes of each.
+    #[test]
+    fn case_2_altinity_exp_table() {
+        let payload = |exp: &str| jwt(&format!(r#"{{"sub":"a","exp":{exp}}}"#));
+        let padded = {
+            let encode = |text: &str| base64::engine::general_purpose::URL_SAFE.encode(text);
+            format!("{}.{}.sig", encode("{}"), encode(r#"{"exp":1700000000,"a":1}"#))
+        };
+        assert!(padded.contains('='));
+        for (token, expected) in [
+            (payload("1700000000"), Some(1_700_000_000)),
+            (payload("1"), Some(1)),
+            (payload("1700000000.9"), Some(1_700_000_000)),
+            (payload("1.7e9"), Some(1_700_000_000)),
+            (payload("\"1700000000\""), Some(1_700_000_000)),
+            (payload("\"1700000000.5\""), Some(1_700_000_000)),
+            (padded, Some(1_700_000_000)),
+            (payload("null"), None),
+            (payload("0"), None),
+            (payload("-5"), None),
+            (payload("\"-5\""), None),
+            (payload("\"soon\""), None),
+            (payload("\"\""), None),
+            (payload("\"NaN\""), None),
+            (payload("\"inf\""), None),
+            (payload("true"), None),
+            (payload("[1700000000]"), None),
+            (payload("{\"at\":1}"), None),
+            (payload("1e30"), None),
+            (payload("9007199254740993"), None),
+            (payload("99999999999999999999999999"), None),
+            (jwt(r#"{"sub":"a"}"#), None),
+            (jwt("not json"), None),
+            (jwt("[1]"), None),
+            ("a.b.c".to_owned(), None),
+            ("opaque".to_owned(), None),
+            (String::new(), None),
+            ("..".to_owned(), None),
+            (format!("{}.x", payload("1700000000")), None),
+            (format!("{}.x.y", payload("1700000000")), None),
+            (payload("1700000000").replacen('.', ". ", 1), None),
+        ] {
+            assert_eq!(jwt_expiry(&token), expected, "{token}");
+        }
+    }
+
+    #[test]
     fn survives_the_vault() {
         let set = tokens("access", Some(7));
-        let (back, generation) = from_item(&to_item(&set, Generation(3))).unwrap();
+        let owner = |issuer: &str, client: &str| Owner { issuer: issuer.parse().unwrap(), client_id: client.into() };
+        let ours = owner("https://a.test", "c");
+        let item = to_item(&set, Generation(3), ours.clone());
+        let (back, generation) = from_item(&item, &ours).unwrap();
+        // D7: another server's, or another registration's, is not ours.
+        for other in [owner("https://b.test", "c"), owner("https://a.test", "d")] {
+            assert!(matches!(from_item(&item, &other), Err(BadItem::Another(_))));
+        }
         assert_eq!(generation, Generation(3));
         assert_eq!(back.access.expose(), "access");
         assert_eq!(back.issued, set.issued);
         assert_eq!(back.lifetime, set.lifetime);
-        assert_eq!(from_item(&Secret::new(r#"{"format":9}"#)).unwrap_err(), BadItem::Newer(9));
-        assert!(matches!(from_item(&Secret::new("{")), Err(BadItem::Corrupt(_))));
+        assert_eq!(from_item(&Secret::new(r#"{"format":9}"#), &ours).unwrap_err(), BadItem::Newer(9));
+        assert!(matches!(from_item(&Secret::new("{"), &ours), Err(BadItem::Corrupt(_))));
     }
 }

@@ -16,6 +16,9 @@ pub enum AttemptError {
     /// No port on loopback.
     #[error("no port on 127.0.0.1: {0}")]
     Listen(io::ErrorKind),
+    /// The server did not take the request (RFC 9126 section 2.3).
+    #[error("the authorization request was not accepted: {0}")]
+    Pushed(String),
     /// The client secret can't be read.
     #[error("the client secret can't be read: {0}")]
     Secret(#[from] VaultError),
@@ -51,11 +54,45 @@ pub(super) async fn begin(what: &SignIn, metadata: &Metadata, redirect: Url) -> 
     if let Some(resource) = &what.grant.resource {
         request = request.add_extra_param("resource", resource.clone());
     }
+    if let Some(claims) = &what.claims {
+        request = request.add_extra_param("claims", claims.clone());
+    }
     if let Some(expected) = &what.expected {
         request = request.add_extra_param("login_hint", expected.display.clone());
     }
     let (authorize_url, state) = request.url();
+    let authorize_url = match &metadata.pushed_authorization_request_endpoint {
+        Some(endpoint) => push(what, metadata, endpoint, &authorize_url).await?,
+        None => authorize_url,
+    };
     Ok(Attempt { authorize_url, verifier, redirect, nonce, state })
+}
+
+/// Hands the request to the server directly (RFC 9126), so that the browser carries a reference only.
+async fn push(what: &SignIn, metadata: &Metadata, endpoint: &Url, whole: &Url) -> Result<Url, AttemptError> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        request_uri: String,
+    }
+    let pairs: Vec<(String, String)> =
+        whole.query_pairs().into_owned().filter(|(name, _)| name != "client_id").collect();
+    let mut form: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let id = what.provider.registration().client_id.as_str();
+    // A public client's id is added with its authentication.
+    if what.provider.registration().confidential {
+        form.push(("client_id", id));
+    }
+    let failed = |e: crate::provider::FetchError| AttemptError::Pushed(e.to_string());
+    let response = what.provider.post_as_client(metadata, endpoint, form).await.map_err(failed)?;
+    let answer: Result<Answer, _> = serde_json::from_slice(response.body());
+    let Some(answer) = answer.ok().filter(|_| response.status().is_success()) else {
+        let error: Option<serde_json::Value> = serde_json::from_slice(response.body()).ok();
+        let code = error.and_then(|body| body["error"].as_str().map(|e| e.chars().take(100).collect::<String>()));
+        return Err(AttemptError::Pushed(code.unwrap_or_else(|| response.status().to_string())));
+    };
+    let mut url = metadata.authorization_endpoint.clone();
+    url.query_pairs_mut().append_pair("client_id", id).append_pair("request_uri", &answer.request_uri);
+    Ok(url)
 }
 
 impl Attempt {

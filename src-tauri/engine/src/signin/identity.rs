@@ -138,6 +138,7 @@ mod tests {
             scopes: Scopes::default(),
             issued: Anchor::new(Some(1_000_000), now),
             lifetime: None,
+            jwt_expiry: std::sync::OnceLock::new(),
         };
         let good = json!({"iss":"https://a.test","aud":["x","us"],"exp":1_000_001,"nonce":"n","sub":"1"});
         let with = |key: &str, value: Value| {

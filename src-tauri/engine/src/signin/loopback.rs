@@ -20,11 +20,12 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use super::callback::{CallbackError, Check};
-use super::{SignInError, page};
+use super::{DEADLINE, SignInError, page};
 use crate::model::Identity;
 use crate::wording;
 
-const PATH: &str = "/callback";
+/// Where a redirect comes to.
+pub(crate) const PATH: &str = "/callback";
 
 /// A browser sends its whole head at once; who does not is not a browser.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -62,8 +63,17 @@ pub(super) struct Browser {
 }
 
 impl Loopback {
-    pub(super) async fn bind(title: String) -> Result<Self, io::ErrorKind> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|e| e.kind())?;
+    /// Takes the registered port where there is one and it is free, else any: RFC 8252 section 7.3 has
+    /// servers allow that.
+    pub(super) async fn bind(title: String, port: Option<u16>) -> Result<Self, io::ErrorKind> {
+        let listener = match port {
+            Some(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok(),
+            None => None,
+        };
+        let listener = match listener {
+            Some(listener) => listener,
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|e| e.kind())?,
+        };
         let address = listener.local_addr().map_err(|e| e.kind())?;
         Ok(Self { listener, address, title })
     }
@@ -76,7 +86,14 @@ impl Loopback {
 
     /// Waits for the redirect that belongs to this sign-in; whatever else comes is answered and
     /// forgotten.
-    pub(super) async fn wait(self, check: &Check, mut pasted: mpsc::Receiver<String>) -> Came {
+    ///
+    /// # Errors
+    /// [`SignInError::Deadline`] after [`DEADLINE`]. Whatever comes afterwards finds the port closed.
+    pub(super) async fn wait(self, check: &Check, pasted: mpsc::Receiver<String>) -> Result<Came, SignInError> {
+        tokio::time::timeout(DEADLINE, self.first(check, pasted)).await.map_err(|_| SignInError::Deadline)
+    }
+
+    async fn first(self, check: &Check, mut pasted: mpsc::Receiver<String>) -> Came {
         let (hits, mut arrived) = mpsc::channel::<Hit>(16);
         let mut may_paste = true;
         loop {
@@ -200,4 +217,23 @@ fn response(status: StatusCode, html: String) -> Response<Full<Bytes>> {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn l10_after_ten_minutes_nobody_listens() {
+        let loopback = Loopback::bind("Linear".into(), None).await.unwrap();
+        let address = loopback.address;
+        let check = Check::new(oauth2::CsrfToken::new("s".into()), "https://as.test".into(), false);
+        let (_keeps_open, pasted) = mpsc::channel(1);
+        let began = tokio::time::Instant::now();
+        // The clock of this test jumps whenever everybody waits.
+        assert!(matches!(loopback.wait(&check, pasted).await, Err(SignInError::Deadline)));
+        assert_eq!(began.elapsed().as_secs(), 600);
+        assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
 }

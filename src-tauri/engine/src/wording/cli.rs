@@ -120,6 +120,10 @@ pub fn added(service: &str, account: &str, url: &str) -> String {
     format!("Added the service \"{service}\" with the account \"{account}\". Tools reach it at {url}")
 }
 
+pub fn preset_chosen(preset: &str) -> String {
+    format!("It answers as {preset} does (--preset none turns that off; signbell service presets lists what is known).")
+}
+
 pub fn sign_in_next(account: &AccountName) -> String {
     format!("Next: signbell sign-in {account}")
 }

@@ -8,8 +8,11 @@ use super::failure;
 use crate::config::ConfigError;
 use crate::control::{Failure, FailureKind};
 use crate::engine::StartError;
-use crate::model::{AccountName, BadName, ServiceName, ToolName};
+use crate::model::{AccountName, BadName, Scopes, ServiceName, ToolName};
+use crate::provider::register::RegisterError;
+use crate::provider::resource::ResourceError;
 use crate::provider::{FetchError, MetadataError, TokenError};
+use crate::rules::saved::BadSaved;
 use crate::session::state::Unready;
 use crate::signin::{AttemptError, CallbackError, SignInError};
 use crate::vault::VaultError;
@@ -178,6 +181,68 @@ pub fn issuer_needed(url: &Url) -> Failure {
     )
 }
 
+/// A service does not say, or says wrongly, who signs people in there.
+#[must_use]
+pub fn service_not_understood(url: &Url, error: &ResourceError) -> Failure {
+    let host = url.host_str().unwrap_or("this address");
+    let by_hand = "Name the authorization server with --issuer, and our registration there with --client-id.";
+    match error {
+        ResourceError::Fetch(FetchError::NotSent { .. } | FetchError::NoAnswer { .. }) => failure(
+            FailureKind::Unavailable,
+            "service_unreachable",
+            format!(
+                "{host} could not be asked who signs you in there: {error}. Check the address and the network. {by_hand}"
+            ),
+        ),
+        ResourceError::OtherResource { named, .. } => failure(
+            FailureKind::Refused,
+            "other_resource",
+            format!("{host} describes itself as {named}, which is somebody else. Nothing was added."),
+        ),
+        other => failure(
+            FailureKind::Failed,
+            "bad_resource_metadata",
+            format!("What {host} says of its sign-in can't be used: {other}. {by_hand}"),
+        ),
+    }
+}
+
+/// A service belongs to another authorization server than the account.
+#[must_use]
+pub fn other_server(url: &Url, issuer: &Url, account: &AccountName) -> Failure {
+    failure(
+        FailureKind::Refused,
+        "other_server",
+        format!(
+            "{} signs people in at {}, and {account} is an account elsewhere. Nothing of it goes there; leave --account out to make an account for this service.",
+            url.host_str().unwrap_or("This service"),
+            issuer.host_str().unwrap_or("another server"),
+        ),
+    )
+}
+
+/// A server did not register us.
+#[must_use]
+pub fn not_registered(issuer: &Url, error: &RegisterError) -> Failure {
+    let host = issuer.host_str().unwrap_or("The authorization server");
+    let by_hand = "Register Signbell in its developer console, with the redirect http://127.0.0.1/callback, and give the client id with --client-id.";
+    match error {
+        RegisterError::NotOffered(_) => {
+            failure(FailureKind::Usage, "client_id_needed", format!("{host} registers no program by itself. {by_hand}"))
+        }
+        RegisterError::Fetch(e) => failure(
+            FailureKind::Unavailable,
+            "provider_unreachable",
+            format!("{host} could not be asked to register Signbell: {e}. Try again."),
+        ),
+        other => failure(
+            FailureKind::Refused,
+            "registration_refused",
+            format!("{host} did not register Signbell: {other}. {by_hand}"),
+        ),
+    }
+}
+
 /// An account without a service has nothing to sign in to.
 #[must_use]
 pub fn account_without_service(account: &AccountName) -> Failure {
@@ -195,6 +260,65 @@ pub fn config_failure(error: &ConfigError) -> Failure {
         FailureKind::Failed,
         "bad_config",
         format!("{error}\nNothing was changed; the last good settings stay in force."),
+    )
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        config_failure(&error)
+    }
+}
+
+/// What a service wants is not given by a click.
+#[must_use]
+pub fn scopes_need_typing(title: &str, account: &AccountName, scopes: &Scopes) -> Failure {
+    // A person may paste it: what a shell reads as more than a word is quoted. A scope has no quote in it.
+    let plain = |scope: &str| scope.bytes().all(|b| b.is_ascii_alphanumeric() || b":/._".contains(&b));
+    let word = |scope: &str| if plain(scope) { scope.to_owned() } else { format!("'{}'", scope.replace('\'', "")) };
+    let options: Vec<String> = scopes.iter().map(|scope| format!("--scope={}", word(scope))).collect();
+    failure(
+        FailureKind::NotAllowed,
+        "scopes_need_typing",
+        format!(
+            "A service of {title} asks for permissions that none of Signbell's lists names: {scopes}. If you know them and want to give them, run `signbell sign-in {account} {}`.",
+            options.join(" ")
+        ),
+    )
+}
+
+/// There is no such preset.
+#[must_use]
+pub fn unknown_preset(name: &str) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "unknown_preset",
+        format!("There is no preset {name:?}. `signbell service presets` lists those there are."),
+    )
+}
+
+/// An address is not of the service.
+#[must_use]
+pub fn not_of_service(service: &ServiceName, url: &Url, base: &Url) -> Failure {
+    failure(
+        FailureKind::Usage,
+        "not_of_service",
+        format!("{url} is no address of {service}, whose addresses begin with {base}. Its token goes nowhere else."),
+    )
+}
+
+/// A service could not be asked.
+#[must_use]
+pub fn not_asked(service: &ServiceName, error: &FetchError) -> Failure {
+    failure(FailureKind::Unavailable, "service_unreachable", format!("{service} could not be asked: {error}."))
+}
+
+/// A file is no saved response.
+#[must_use]
+pub fn bad_saved(error: &BadSaved) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "bad_saved_response",
+        format!("That is no saved response: {error}. `curl -si` prints one."),
     )
 }
 
@@ -237,6 +361,11 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
     match error {
         SignInError::Discovery(error) => discovery_failed(error),
         SignInError::Attempt(AttemptError::Secret(why)) => vault_failure(why),
+        SignInError::Attempt(AttemptError::Pushed(why)) => failure(
+            FailureKind::Refused,
+            "request_refused",
+            format!("{title} did not take the request to sign you in: {why}. {stands} {again}"),
+        ),
         SignInError::Attempt(AttemptError::Listen(why)) => failure(
             FailureKind::Failed,
             "no_loopback",
@@ -259,6 +388,11 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
             FailureKind::SignInNeeded,
             "sign_in_deadline",
             format!("Nobody finished signing in to {title} within 10 minutes. {stands} {again}"),
+        ),
+        SignInError::Cancelled => failure(
+            FailureKind::Failed,
+            "signed_out_meanwhile",
+            format!("{title} was signed out while its sign-in was open, so that sign-in was ended."),
         ),
         SignInError::Exchange(TokenError::NotSent(_) | TokenError::NoAnswer(_)) => failure(
             FailureKind::Unavailable,

@@ -72,6 +72,26 @@ pub fn refusal(refusal: &Refusal) -> Refused {
             format!("Correct its `url` below [services.{service}] in config.toml."),
         ),
         Refusal::Session { account, name, why, .. } => session(account, name.as_str(), why),
+        Refusal::Scopes { account, name, scopes, .. } => refused(
+            "More permissions needed",
+            match scopes.is_empty() {
+                true => format!("{account} wants a permission for this that the sign-in does not have."),
+                false => format!("{account} wants permissions for this that the sign-in does not have: {scopes}."),
+            },
+            format!(
+                "Allow them from Signbell's notification or window, or run `signbell sign-in {name} --scope SCOPE`."
+            ),
+        ),
+        Refusal::SignInWanted { account, name, .. } => refused(
+            "Sign-in needed",
+            format!("{account} wants you to sign in again."),
+            format!("Sign in from Signbell's notification or menu, or run `signbell sign-in {name}`."),
+        ),
+        Refusal::Renewed { account } => refused(
+            "Token renewed",
+            format!("{account} refused the token, which is renewed now. The request was not sent twice."),
+            "Send it again.",
+        ),
         Refusal::Upstream { trouble: UpstreamError::Tool(why), .. } => {
             refused("Bad request body", format!("The request's body can't be read: {why}."), String::new())
         }

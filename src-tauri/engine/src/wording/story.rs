@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{AccountName, Identity, ServiceName, ToolName};
+use url::Url;
+
+use crate::ask::Ask;
+use crate::model::{AccountName, Identity, ProviderName, Scopes, ServiceName, ToolName};
+use crate::proxy::Decision;
+use crate::rules::{Again, Found, Rule, Verdict};
 use crate::session::failure::{Reason, Transient};
 use crate::signin::{SignInError, page};
 use crate::vault::{StoreKind, VaultError};
@@ -67,6 +72,9 @@ pub fn cause(cause: &Transient) -> String {
         Transient::Nonsense(_) => "provider answered without a token".into(),
     }
 }
+
+/// Every service of a session says that only a new sign-in helps.
+pub const REJECTED_BY_SERVICE: &str = "The service says that this sign-in no longer counts.";
 
 /// Why only the person can help.
 #[must_use]
@@ -173,6 +181,145 @@ pub fn hold_over(names: &impl Names) -> String {
     format!("{} stopped waiting for {}", names.tool(), names.account())
 }
 
+/// A refusal was recognised and could not be mended.
+#[must_use]
+pub fn passed_on(names: &impl Names, why: &str) -> String {
+    format!("{}'s request to {} was refused: {why}", names.tool(), names.service())
+}
+
+/// A server says something that only the person can act on.
+#[must_use]
+pub fn hinted(names: &impl Names, hint: &str) -> String {
+    format!("{} for {}: {hint}", names.service(), names.tool())
+}
+
+/// A server wants more scopes.
+#[must_use]
+pub fn scopes_asked(names: &impl Names, scopes: &Scopes) -> String {
+    format!("{} wants more permissions of {} for {}: {scopes}", names.service(), names.account(), names.tool())
+}
+
+/// A server wants a scope that it does not name.
+#[must_use]
+pub fn unnamed_scopes(names: &impl Names, account: &AccountName) -> String {
+    format!(
+        "{} wants a permission of {} for {} that the sign-in does not have, and does not say which. If you know it: `signbell sign-in {account} --scope SCOPE`",
+        names.service(),
+        names.account(),
+        names.tool(),
+    )
+}
+
+/// A server wants a new sign-in.
+#[must_use]
+pub fn sign_in_asked(names: &impl Names) -> String {
+    format!("{} wants you to sign in to {} again, for {}", names.service(), names.account(), names.tool())
+}
+
+/// What an account is asked for, in its own line and in the notification.
+#[must_use]
+pub fn ask(ask: &Ask) -> String {
+    let scopes = ask.scopes();
+    let who = match &ask.by {
+        Some((tool, service)) if scopes.is_empty() => {
+            format!("{service} wants you to sign in again, for {tool}'s request.")
+        }
+        Some((tool, service)) => format!("{tool}'s request to {service} needs more permissions: {scopes}."),
+        None => format!("More permissions are needed: {scopes}."),
+    };
+    match ask.unlisted.is_empty() {
+        true => who,
+        false => {
+            format!("{who} Signbell's lists don't name {}, so allow it only if you know what it is.", ask.unlisted)
+        }
+    }
+}
+
+/// A session that is good and asked for more.
+pub const STATE_ASKED: &str = "Signed in; more permissions are asked for";
+
+/// How a refusal that was recovered from was, in a few words.
+#[must_use]
+pub fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Replay => "sent the request again with a newer token",
+        Decision::ClaimsAndReplay => "asked for a token with the wanted claims and sent the request again",
+        Decision::Ask => "asked you and sent the request again",
+        Decision::RefreshAndReplay => "renewed the token and sent the request again",
+        Decision::Relay | Decision::RefreshOnly | Decision::ClaimsOnly | Decision::AskOnly => END_NOTHING,
+    }
+}
+
+/// A refusal stands: there was nothing to do about it.
+pub const END_NOTHING: &str = "passed on";
+/// Renewed, but this request may not be sent twice.
+pub const END_RENEWED: &str = "renewed the token; passed on, since the request may not be sent twice";
+/// A new token was refused as well.
+pub const END_USELESS: &str = "a renewed token was refused too; passed on";
+/// The person is asked.
+pub const END_ASKED: &str = "asked you; passed on";
+/// The session is over.
+pub const END_OVER: &str = "the session is over; passed on";
+/// The provider or the keyring could not be asked.
+pub const END_UNAVAILABLE: &str = "the token could not be renewed now";
+
+/// What a response that no rule recognises means.
+pub const PASSES: &str = "pass: no rule matches";
+
+/// What is done about a response that a rule recognised.
+#[must_use]
+pub fn rule_action(found: &Found) -> String {
+    rule_does(&found.rule, found.nothing_done)
+}
+
+/// What a rule does, in a few words.
+#[must_use]
+pub fn rule_does(rule: &Rule, nothing_done: bool) -> String {
+    let mut text = match (rule.verdict, nothing_done) {
+        (Verdict::Expired, true) => "refresh, replay",
+        (Verdict::Expired, false) => "refresh",
+        (Verdict::NeedsScope, _) => "ask for scopes",
+        (Verdict::NeedsClaims, _) => "refresh with the claims, replay",
+        (Verdict::NeedsPerson, _) => "ask to sign in",
+        (Verdict::NotOurs, _) => "pass",
+    }
+    .to_owned();
+    if rule.only_if_stale {
+        text += ", only if the local clock agrees";
+    }
+    match rule.again {
+        Some(Again::NeedsPerson) => text += "; again: ask to sign in",
+        Some(Again::NeedsScope) => text += "; again: ask for scopes",
+        Some(Again::NotOurs) => text += "; again: pass",
+        None => {}
+    }
+    if let Some(status) = rule.pass_as {
+        text += &format!(" as {}", status.as_u16());
+    }
+    if rule.hint.is_some() {
+        text += ", and tell the person";
+    }
+    text
+}
+
+/// The sentence of a rule's hint; nothing for a key that there is not.
+#[must_use]
+pub fn hint(key: &str, link: Option<&Url>) -> Option<String> {
+    let at = |text: &str| link.map_or_else(|| format!("{text}."), |link| format!("{text}: open {link}"));
+    Some(match key {
+        "github-sso" => at("The organisation wants you to allow this sign-in by its single sign-on"),
+        "github-scopes" => "GitHub hides this because the sign-in lacks a permission.".into(),
+        "wrong-tenant" => "The request names no organisation, or one that this sign-in does not cover.".into(),
+        "mcp-session-lost" => "The MCP session is lost, not the sign-in: reconnect the tool.".into(),
+        "needs-plan" => "The service wants a paid plan for this; signing in again changes nothing.".into(),
+        "app-scopes" => {
+            "The app itself lacks a permission; its owner must add it in the provider's developer console.".into()
+        }
+        "wrong-path" => "The gateway knows no such path or method; the sign-in is not the trouble.".into(),
+        _ => return None,
+    })
+}
+
 /// Renewed.
 #[must_use]
 pub fn refreshed(title: &str) -> String {
@@ -247,6 +394,18 @@ pub fn account_changed(account: &AccountName, allow_token: Option<bool>, label: 
     }
     what.extend(label.map(|label| format!("it is now called {label}")));
     format!("Account {account}: {}", what.join(", "))
+}
+
+/// A server had forgotten us, and knows us again.
+#[must_use]
+pub fn registered_anew(provider: &ProviderName) -> String {
+    format!("{provider} had forgotten Signbell's registration, so Signbell registered anew")
+}
+
+/// The person said no to what services asked for.
+#[must_use]
+pub fn asks_declined(account: &AccountName) -> String {
+    format!("What services asked of {account} was not given")
 }
 
 /// The person removed an account.

@@ -43,6 +43,12 @@ pub fn sign_in(short_title: &str) -> String {
     format!("Sign in: {short_title}")
 }
 
+/// The same where the session is good and a service asks for more permissions.
+#[must_use]
+pub fn allow_more(short_title: &str) -> String {
+    format!("Allow more: {short_title}")
+}
+
 /// One page after the other.
 #[must_use]
 pub fn sign_in_all(accounts: usize) -> String {

@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 /// One challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub(crate) struct Challenge {
     scheme: String,
     /// Names in lower case, values unquoted.
     params: Vec<(String, String)>,
@@ -12,8 +12,13 @@ pub(super) struct Challenge {
 
 impl Challenge {
     /// Whether its scheme is this, given in lower case.
-    pub(super) fn is(&self, scheme: &str) -> bool {
+    pub(crate) fn is(&self, scheme: &str) -> bool {
         self.scheme == scheme
+    }
+
+    /// The value of a parameter, named in lower case.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -33,8 +38,8 @@ enum ElementKind {
 }
 
 /// The challenges of one header value; what can't be read is passed over.
-pub(super) fn parse(value: &HeaderValue) -> Vec<Challenge> {
-    let text = String::from_utf8_lossy(value.as_bytes());
+pub(crate) fn parse(value: &HeaderValue) -> Vec<Challenge> {
+    let text = latin(value);
     let mut challenges: Vec<Challenge> = Vec::new();
     for element in elements(&text) {
         match element.kind {
@@ -54,14 +59,14 @@ pub(super) fn parse(value: &HeaderValue) -> Vec<Challenge> {
 
 /// The value without any `resource_metadata` (RFC 9728 section 5.1): a client that followed it would
 /// sign in by itself, past us.
-pub(super) fn without_resource_metadata(value: &HeaderValue) -> HeaderValue {
+pub(crate) fn without_resource_metadata(value: &HeaderValue) -> HeaderValue {
     const NAME: &str = "resource_metadata";
-    let Ok(text) = std::str::from_utf8(value.as_bytes()) else { return value.clone() };
+    let text = latin(value);
     if !text.to_ascii_lowercase().contains(NAME) {
         return value.clone();
     }
     let mut kept: Vec<String> = Vec::new();
-    for element in elements(text) {
+    for element in elements(&text) {
         match &element.kind {
             ElementKind::Param(name, _) if name == NAME => {}
             ElementKind::Begins { scheme, param: Some((name, _)) } if name == NAME => {
@@ -78,7 +83,15 @@ pub(super) fn without_resource_metadata(value: &HeaderValue) -> HeaderValue {
         }
     }
     let joined = kept.iter().map(|part| part.trim()).collect::<Vec<_>>().join(", ");
-    HeaderValue::try_from(joined).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
+    // Every character came from one byte.
+    let bytes: Vec<u8> = joined.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    HeaderValue::from_bytes(&bytes).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
+}
+
+/// A character for each byte: a value need not be UTF-8 (RFC 9110 section 5.5), and one bad byte must not
+/// hide what stands behind it.
+fn latin(value: &HeaderValue) -> String {
+    value.as_bytes().iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// Splits at the commas that are not inside a quoted string.
@@ -188,6 +201,46 @@ mod tests {
         ] {
             let value = without_resource_metadata(&HeaderValue::from_str(text).unwrap());
             assert_eq!(value.to_str().unwrap(), expected, "{text}");
+        }
+    }
+
+    /// Random changes of good values: nothing panics, each challenge has a scheme, and what is left
+    /// without `resource_metadata` has the same challenges.
+    #[test]
+    fn mutations_are_read_without_harm() {
+        const SEEDS: [&str; 5] = [
+            "Bearer realm=\"a, b\", error=\"invalid_token\", resource_metadata=\"https://a.test/x\"",
+            "Basic realm=\"simple\", Newauth realm=\"apps\", type=1, title=\"Login to \\\"apps\\\"\"",
+            "Negotiate YWJj==, Bearer",
+            "DPoP algs=\"ES256 PS256\", error=use_dpop_nonce",
+            "Bearer",
+        ];
+        const BYTES: &[u8] = b"\"\\,= ;aB\t\xff=bearer/";
+        let mut seed = 0x5eed_u64;
+        let mut roll = |sides: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).unwrap() % sides
+        };
+        for _ in 0..50_000 {
+            let mut text = SEEDS[roll(SEEDS.len())].as_bytes().to_vec();
+            for _ in 0..=roll(6) {
+                let at = roll(text.len() + 1);
+                match roll(3) {
+                    0 => text.insert(at, BYTES[roll(BYTES.len())]),
+                    1 if at < text.len() => drop(text.remove(at)),
+                    _ => text.truncate(at.max(1)),
+                }
+            }
+            let Ok(value) = HeaderValue::from_bytes(&text) else { continue };
+            let read = parse(&value);
+            assert!(read.iter().all(|challenge| !challenge.scheme.is_empty()), "{value:?}");
+            let cleaned = parse(&without_resource_metadata(&value));
+            let has = |challenges: &[Challenge]| challenges.iter().any(|c| c.param("resource_metadata").is_some());
+            assert!(!has(&cleaned), "{value:?}");
+            let schemes = |challenges: &[Challenge]| challenges.iter().map(|c| c.scheme.clone()).collect::<Vec<_>>();
+            if has(&read) {
+                assert_eq!(schemes(&cleaned), schemes(&read), "{value:?}");
+            }
         }
     }
 }

@@ -1,0 +1,219 @@
+//! What a service says of itself before anybody has signed in: protected resource metadata (RFC 9728),
+//! found as the MCP authorization specification says.
+
+use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde::Deserialize;
+use url::Url;
+
+use super::http::{FetchError, Http};
+use super::metadata::at_path;
+use crate::browser::may_open;
+use crate::challenge::{self, Challenge};
+use crate::model::Scopes;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Who signs people in there.
+    pub issuer: Url,
+    /// The value of the `resource` parameter (RFC 8707) that its tokens are for; nothing where the service
+    /// has no metadata of its own.
+    pub resource: Option<String>,
+    /// What its challenge asks for, else what its metadata offers. Nothing where neither says.
+    pub scopes: Option<Scopes>,
+}
+
+/// Why a service could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResourceError {
+    /// It can't be asked.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Its metadata is another resource's (RFC 9728 section 3.3: must not be used).
+    #[error("the metadata of {asked} is that of {named}")]
+    OtherResource {
+        /// Whom we asked.
+        asked: Url,
+        /// What it says that it is.
+        named: String,
+    },
+    /// An address in its metadata is neither https nor on this machine.
+    #[error("{0} is not a safe address")]
+    Unsafe(String),
+    /// It is not of the shape that RFC 9728 gives.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// RFC 9728 section 2, as far as we use it.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    resource: String,
+    #[serde(default)]
+    authorization_servers: Vec<String>,
+    #[serde(default)]
+    scopes_supported: Vec<String>,
+}
+
+/// Asks `service` without a token who signs people in there: by the `resource_metadata` of its 401, else
+/// at the well-known place for its path, else at that for its root. Where there is none of these, the
+/// service's own origin is the issuer, as before RFC 9728.
+///
+/// # Errors
+/// [`ResourceError`].
+pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceError> {
+    let challenge = challenge_of(http, service).await?;
+    let param = |name: &str| challenge.as_ref().and_then(|challenge| challenge.param(name));
+    let asked = param("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
+    let mut places = well_known(service);
+    if let Some(named) = param("resource_metadata") {
+        let url: Url = named.parse().map_err(|_| ResourceError::Unsafe(named.chars().take(200).collect()))?;
+        if !may_open(&url) {
+            return Err(ResourceError::Unsafe(url.to_string()));
+        }
+        places.insert(0, url);
+    }
+    for place in places {
+        let document = match http.get_json(&place, None).await {
+            Ok(document) => document,
+            // Not there: look at the next place. An outage must not look like an absence.
+            Err(FetchError::Status { status, .. }) if status < 500 && status != 429 => continue,
+            Err(FetchError::NotJson { .. }) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        // Some servers answer anything with a page or an object of their own.
+        if document.get("resource").is_none() {
+            continue;
+        }
+        let metadata: Metadata =
+            serde_json::from_value(document).map_err(|e| ResourceError::Malformed(format!("{place}: {e}")))?;
+        return read(service, metadata, asked);
+    }
+    Ok(Resource { issuer: at_path(service, ""), resource: None, scopes: asked })
+}
+
+fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Resource, ResourceError> {
+    let named = metadata.resource.parse::<Url>().ok().filter(|named| covers(named, service));
+    if named.is_none() {
+        let named = metadata.resource.chars().take(200).collect();
+        return Err(ResourceError::OtherResource { asked: service.clone(), named });
+    }
+    let Some(server) = metadata.authorization_servers.first() else {
+        return Err(ResourceError::Malformed(format!("{service} names no authorization server")));
+    };
+    let issuer: Url = server.parse().map_err(|_| ResourceError::Unsafe(server.chars().take(200).collect()))?;
+    if !may_open(&issuer) {
+        return Err(ResourceError::Unsafe(issuer.to_string()));
+    }
+    let offered = Some(metadata.scopes_supported.into_iter().collect::<Scopes>()).filter(|scopes| !scopes.is_empty());
+    Ok(Resource { issuer, resource: Some(metadata.resource), scopes: asked.or(offered) })
+}
+
+/// Whether `resource` is the service or a part of its path from the root: a token for it is one for the
+/// service, and for nobody else.
+fn covers(resource: &Url, service: &Url) -> bool {
+    let path = resource.path().trim_end_matches('/');
+    resource.origin() == service.origin()
+        && service.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// RFC 9728 section 3.1: the well-known name comes between host and path; then at the root.
+fn well_known(service: &Url) -> Vec<Url> {
+    let at =
+        |path: &str| at_path(service, &format!("/.well-known/oauth-protected-resource{}", path.trim_end_matches('/')));
+    let mut places = vec![at(service.path()), at("")];
+    places.dedup();
+    places
+}
+
+/// The Bearer or DPoP challenge of the service's 401. An MCP server may answer a GET with 405, and says
+/// 401 only to a POST: that is tried with a `ping`, which does nothing.
+async fn challenge_of(http: &Http, service: &Url) -> Result<Option<Challenge>, ResourceError> {
+    const PING: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    for (method, body) in [(Method::GET, &b""[..]), (Method::POST, PING)] {
+        let request = Request::builder()
+            .method(method)
+            .uri(service.as_str())
+            .header(ACCEPT, "application/json, text/event-stream")
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_vec())
+            .map_err(|e| ResourceError::Malformed(e.to_string()))?;
+        match http.head(request).await? {
+            (StatusCode::UNAUTHORIZED, headers) => return Ok(bearer(&headers)),
+            (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_ACCEPTABLE | StatusCode::BAD_REQUEST, _) => {}
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Challenge> {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter().flat_map(challenge::parse);
+    challenges.into_iter().find(|challenge| challenge.is("bearer") || challenge.is("dpop"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_places_in_order() {
+        let places = |service| well_known(&url(service)).iter().map(|u| u.path().to_owned()).collect::<Vec<_>>();
+        let root = "/.well-known/oauth-protected-resource";
+        assert_eq!(places("https://a.test"), [root]);
+        assert_eq!(places("https://a.test/mcp/?x=1"), [&format!("{root}/mcp"), root]);
+    }
+
+    #[test]
+    fn d5_another_resource_s_metadata_is_refused() {
+        for (resource, service, good) in [
+            ("https://a.test/mcp", "https://a.test/mcp", true),
+            ("https://a.test/mcp/", "https://a.test/mcp", true),
+            ("https://a.test", "https://a.test/mcp", true),
+            ("https://A.test:443/", "https://a.test/mcp", true),
+            ("https://a.test/mcp", "https://a.test", false),
+            ("https://a.test/mc", "https://a.test/mcp", false),
+            ("https://b.test/mcp", "https://a.test/mcp", false),
+            ("http://a.test/mcp", "https://a.test/mcp", false),
+            ("https://a.test:444/mcp", "https://a.test/mcp", false),
+            ("mcp", "https://a.test/mcp", false),
+        ] {
+            let metadata = Metadata {
+                resource: resource.into(),
+                authorization_servers: vec!["https://as.test".into()],
+                scopes_supported: vec![],
+            };
+            assert_eq!(read(&url(service), metadata, None).is_ok(), good, "{resource} for {service}");
+        }
+    }
+
+    #[test]
+    fn d1_d3_what_its_metadata_may_lead_to() {
+        for (server, good) in [
+            ("https://as.test/t", true),
+            ("http://127.0.0.1:9", true),
+            ("http://as.test", false),
+            ("file:///etc/passwd", false),
+            ("a:$(calc)", false),
+            ("", false),
+        ] {
+            let metadata = Metadata {
+                resource: "https://a.test".into(),
+                authorization_servers: vec![server.into()],
+                scopes_supported: vec!["a".into(), "b".into()],
+            };
+            let read = read(&url("https://a.test/mcp"), metadata, None);
+            assert_eq!(read.is_ok(), good, "{server}");
+            assert!(!good || read.unwrap().scopes == Some(Scopes::parse("a b")));
+        }
+        let none =
+            Metadata { resource: "https://a.test".into(), authorization_servers: vec![], scopes_supported: vec![] };
+        assert!(matches!(read(&url("https://a.test/"), none, None), Err(ResourceError::Malformed(_))));
+    }
+}
