@@ -16,7 +16,7 @@ use crate::wait::wait_ok;
 use crate::webdriver::Session;
 
 /// How long a page may take to follow a click.
-const PAGE: Duration = Duration::from_secs(20);
+const PAGE: Duration = Duration::from_secs(60);
 
 /// Stands in for the browser that programs open: notes each URL.
 #[derive(Debug)]

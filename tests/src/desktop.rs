@@ -20,7 +20,7 @@ pub(crate) use parts::connect;
 use parts::{GTK_CONFIG, spawn_dunst, spawn_panel, start_bus, start_display, write};
 
 /// How long each part of the desktop may take to start.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 
 /// Which parts a [`Desktop`] has; everything is there by default except a window manager.
 #[derive(Debug, Clone)]

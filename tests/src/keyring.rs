@@ -73,7 +73,7 @@ impl Keyring {
         let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) =
             service.call("Lock", &(vec![&collection],)).context("locking the keyring")?;
         ensure!(prompt.as_str() == "/", "locking the keyring wants a prompt");
-        wait_ok("the locked keyring", Duration::from_secs(10), || {
+        wait_ok("the locked keyring", Duration::from_secs(45), || {
             ensure!(self.is_locked(bus)?, "it is unlocked");
             Ok(())
         })
@@ -82,7 +82,7 @@ impl Keyring {
     /// Gives the password to the running daemon the way a login does: over its control socket. (The
     /// program's own `--unlock` would start a second daemon instead.)
     pub(crate) fn unlock(&self, bus: &Connection) -> Result<()> {
-        let limit = Duration::from_secs(10);
+        let limit = Duration::from_secs(45);
         let socket = self.sandbox.runtime().join("keyring/control");
         let mut stream = UnixStream::connect(&socket).with_context(|| format!("connecting to {}", socket.display()))?;
         stream.set_read_timeout(Some(limit))?;

@@ -27,6 +27,7 @@
 pub mod browser;
 pub mod desktop;
 pub mod http;
+pub mod node;
 pub mod notifications;
 pub mod process;
 pub mod provider;
@@ -44,6 +45,7 @@ mod keyring;
 pub use browser::{Chromium, Page, UrlCatcher};
 pub use desktop::{Desktop, DesktopOptions};
 pub use http::{Curl, Response};
+pub use node::{NodeServer, node};
 pub use notifications::{Notifications, Shown};
 pub use process::{Output, Process};
 pub use provider::Provider;

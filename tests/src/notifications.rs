@@ -23,7 +23,7 @@ const PATH: &str = "/org/freedesktop/Notifications";
 const DUNST: &str = "org.dunstproject.cmd0";
 
 /// How long dunst may take to carry out a click.
-const CLICK: Duration = Duration::from_secs(10);
+const CLICK: Duration = Duration::from_secs(30);
 
 /// One call of `Notify` and what became of it.
 #[derive(Debug, Clone, Default)]

@@ -1,31 +1,22 @@
 //! The authorization server with its two APIs, which tests sign in at.
 
-use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::process::Process;
+use crate::node::NodeServer;
 use crate::sandbox::Sandbox;
 
-/// How long it may take to start and to answer.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to answer.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `tests/provider/server.mjs` on free loopback ports.
 #[derive(Debug)]
 pub struct Provider {
-    // It ends when its stdin is closed, so the pipe is kept (and dropped first).
-    stdin: Option<ChildStdin>,
-    process: Process,
-    ready: Value,
+    server: NodeServer,
     agent: Agent,
-    log: PathBuf,
     _sandbox: Sandbox,
 }
 
@@ -33,34 +24,9 @@ impl Provider {
     /// Starts it with these options (its own documentation lists them; `{}` is fine) and waits for
     /// its ready line. The sandbox keeps its log.
     pub fn start(sandbox: &Sandbox, options: &Value) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("provider/server.mjs");
-        let node = std::env::var_os("SIGNBELL_NODE").unwrap_or_else(|| OsString::from("node"));
-        let log = sandbox.log_path("provider", "log");
-        let mut command = sandbox.command(PathBuf::from(node));
-        command
-            .arg(&script)
-            .arg(options.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(&log).context("creating the provider's log")?);
-        let mut process = Process::spawn(command, "the provider (node)")?;
-        let stdin = process.take_stdin();
-        let stdout = process.take_stdout().context("the provider has no stdout")?;
-        let (sender, lines) = mpsc::channel();
-        // Reads on after the ready line, so that the provider never writes into a full pipe.
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let Ok(line) = lines.recv_timeout(LIMIT) else {
-            let failure = process.failure(&log);
-            return Err(failure.context("waiting for the provider's ready line"));
-        };
-        let ready =
-            serde_json::from_str(&line).with_context(|| format!("the provider's ready line is not JSON: {line:?}"))?;
+        let server = NodeServer::start(sandbox, "provider/server.mjs", &[&options.to_string()])?;
         let config = Agent::config_builder().timeout_global(Some(LIMIT)).http_status_as_error(false).proxy(None);
-        Ok(Self { stdin, process, ready, agent: config.build().into(), log, _sandbox: sandbox.clone() })
+        Ok(Self { server, agent: config.build().into(), _sandbox: sandbox.clone() })
     }
 
     /// The issuer, for OAuth discovery.
@@ -80,8 +46,7 @@ impl Provider {
 
     /// Any string of the ready line, by JSON pointer.
     pub fn field(&self, pointer: &str) -> Result<&str> {
-        let field = self.ready.pointer(pointer).and_then(Value::as_str);
-        field.with_context(|| format!("no {pointer} in the ready line {}", self.ready))
+        self.server.field(pointer)
     }
 
     /// How often what was asked for since the start: token requests by grant type and outcome,
@@ -144,15 +109,11 @@ impl Provider {
 
     /// What it wrote to stderr so far.
     pub fn log(&self) -> Result<String> {
-        std::fs::read_to_string(&self.log).context("reading the provider's log")
+        self.server.log()
     }
 
     /// Ends it, so that nobody listens at its addresses any more.
     pub fn stop(&mut self) -> Result<()> {
-        self.stdin = None;
-        if self.process.wait(Duration::from_secs(5)).is_err() {
-            self.process.kill9()?;
-        }
-        Ok(())
+        self.server.stop()
     }
 }

@@ -32,7 +32,7 @@ done
 "#;
 
 /// How long [`Sandbox::run`] lets a command of `signbell` run.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT: Duration = Duration::from_secs(90);
 
 /// A temporary folder with `home/`, `runtime/` (XDG_RUNTIME_DIR), `signbell/` (SIGNBELL_HOME),
 /// `logs/` and `tmp/`, and the small clean environment programs get in it.

@@ -13,9 +13,9 @@ use crate::sandbox::Sandbox;
 use crate::wait::wait_ok;
 
 /// How long `signbell serve` may take until it says that it is ready.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 /// How long it may take to end on SIGTERM.
-const END: Duration = Duration::from_secs(15);
+const END: Duration = Duration::from_secs(45);
 
 /// A running `signbell serve --json`, ended with SIGTERM when dropped.
 #[derive(Debug)]

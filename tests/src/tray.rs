@@ -16,7 +16,7 @@ const ITEM: &str = "org.kde.StatusNotifierItem";
 const MENU: &str = "com.canonical.dbusmenu";
 
 /// How long an icon may take to appear.
-const APPEAR: Duration = Duration::from_secs(15);
+const APPEAR: Duration = Duration::from_secs(60);
 
 /// One icon in the tray.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long one command may take; loading a page is one command.
 const COMMAND: Duration = Duration::from_secs(60);
 /// How long a driver program may take to listen.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(45);
 
 /// Calls back after two frames were drawn; soon in any case, as hidden pages are never drawn.
 const AFTER_DRAWING: &str = "const done = arguments[0]; setTimeout(done, 1000);

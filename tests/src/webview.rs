@@ -11,7 +11,7 @@ use crate::sandbox::Sandbox;
 use crate::webdriver::{Element, Session};
 
 /// How long an element may take to appear.
-const APPEAR: Duration = Duration::from_secs(15);
+const APPEAR: Duration = Duration::from_secs(60);
 
 /// Keeps the errors of the page where [`Webview::console_errors`] finds them.
 const COLLECT_ERRORS: &str = r"

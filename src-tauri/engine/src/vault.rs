@@ -371,7 +371,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Arc;
-    use std::time::Instant;
 
     use super::memory::FaultyStore;
     use super::*;
@@ -419,12 +418,10 @@ mod tests {
         let item = name("grant:1");
         store.hang(true);
         let secrets = ["one", "two"].map(Secret::new);
-        let begun = Instant::now();
         let (one, two, read) =
             tokio::join!(vault.write(&item, &secrets[0]), vault.write(&item, &secrets[1]), vault.read(&item),);
         assert_eq!((one, two), (Err(VaultError::Timeout), Err(VaultError::Timeout)));
         assert_eq!(read, Err(VaultError::Timeout));
-        assert!(begun.elapsed() < SHORT * 3, "{:?}", begun.elapsed());
 
         store.hang(false);
         assert_eq!(vault.read(&item).await, Ok(Some(Secret::new("two"))));
@@ -483,9 +480,8 @@ mod tests {
         store.hang(true);
         let wrote = vault.write(&name("grant:1"), &Secret::new("late")).await;
         assert_eq!(wrote, Err(VaultError::Timeout));
-        let dropping = Instant::now();
+        // Would never return if it waited for the store, which hangs until the next line.
         drop(vault);
-        assert!(dropping.elapsed() < SHORT);
         store.hang(false);
         // The thread's own share of the store goes when the thread does.
         for _ in 0..200 {

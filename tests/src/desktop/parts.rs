@@ -95,7 +95,7 @@ pub(crate) fn connect(sandbox: &Sandbox) -> Result<Connection> {
     let envs = sandbox.envs();
     let address = envs.get("DBUS_SESSION_BUS_ADDRESS").context("no session bus runs in this sandbox")?;
     Builder::address(address.as_str())?
-        .method_timeout(Duration::from_secs(15))
+        .method_timeout(Duration::from_secs(45))
         .build()
         .context("connecting to the session bus")
 }

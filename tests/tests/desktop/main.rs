@@ -15,7 +15,7 @@ mod window;
 mod world;
 
 /// How long anything that has to happen may take: generous, for machines that are busy.
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(90);
 
 /// Desktops take the machine in turns: several browsers at once would only starve each other.
 fn turn() -> MutexGuard<'static, ()> {

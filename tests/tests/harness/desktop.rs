@@ -1,10 +1,9 @@
 //! The desktop, its keyring, notifications and tray.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use signbell_tests::*;
@@ -33,12 +32,7 @@ fn secret_tool(sandbox: &Sandbox, args: &[&str], input: &str) -> Result<process:
 #[test]
 fn desktop_with_keyring_notifications_and_panel() -> Result<()> {
     let sandbox = Sandbox::new("desktop")?;
-    let begin = Instant::now();
     let desktop = Desktop::start(&sandbox)?;
-    let took = begin.elapsed();
-    ensure!(took < Duration::from_secs(20), "the start took {took:?}");
-    let line = format!("Desktop::start took {took:?}\n");
-    std::io::stderr().write_all(line.as_bytes())?;
     ensure!(desktop.has_tray_host()?);
     ensure!(desktop.envs().len() == 2, "{:?}", desktop.envs());
 

@@ -10,7 +10,7 @@ use signbell_tests::*;
 mod browser;
 mod desktop;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(45);
 
 /// Picks up a picture a test made when SIGNBELL_TEST_SHOTS names a folder for it.
 fn keep(file: &Path) -> Result<()> {

@@ -29,4 +29,4 @@ mod wire;
 mod world;
 
 /// How long anything that has to happen may take: generous, for machines that are busy.
-const SOON: Duration = Duration::from_secs(45);
+const SOON: Duration = Duration::from_secs(90);

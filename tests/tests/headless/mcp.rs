@@ -1,13 +1,9 @@
 //! MCP through the proxy, with the official SDK at both ends: `tests/mcp` has the servers and the clients.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc;
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use signbell_tests::process::{Process, run};
-use signbell_tests::{Curl, Sandbox, wait_ok};
+use signbell_tests::process::run;
+use signbell_tests::{Curl, NodeServer, node, wait_ok};
 
 use crate::SOON;
 use crate::world::{Access, CLIENT, World, access};
@@ -81,9 +77,7 @@ const V2_AUTO: Generation = Generation { client: "v2-auto", ..V2 };
 
 /// `tests/mcp/server.mjs` behind the service `mcp1` of the account `ada`.
 struct Mcp {
-    // Dropped in this order: it ends when its stdin is closed.
-    _stdin: Option<ChildStdin>,
-    _process: Process,
+    _server: NodeServer,
     control: String,
     generation: Generation,
     access: Access,
@@ -94,29 +88,13 @@ impl Mcp {
     /// Ada is signed in, and the tool `script` may use the service.
     fn start(name: &str, generation: Generation) -> Result<Self> {
         let world = World::new(name)?;
-        let mut command = node(&world.sandbox, "server.mjs");
-        let log = world.sandbox.log_path("mcp", "log");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log)?);
-        let mut process = Process::spawn(command, "the MCP servers (node)")?;
-        let stdin = process.take_stdin();
-        let stdout = process.take_stdout().context("the MCP servers have no stdout")?;
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let Ok(line) = lines.recv_timeout(SOON) else {
-            return Err(process.failure(&log).context("waiting for the MCP servers' ready line"));
-        };
-        let ready: Value = serde_json::from_str(&line).with_context(|| format!("no ready line: {line:?}"))?;
-        let field = |name: &str| ready[name].as_str().with_context(|| format!("no {name} in {ready}"));
-        let (url, issuer) = (field(generation.server)?, world.provider.issuer()?);
+        let server = NodeServer::start(&world.sandbox, "mcp/server.mjs", &[])?;
+        let (url, issuer) = (server.field(&format!("/{}", generation.server))?, world.provider.issuer()?);
         let service = ["add", url, "--name", "mcp1", "--account", "ada", "--issuer", issuer, "--client-id", CLIENT];
         let lines = world.sandbox.run_json(&[&service[..], &["--tool", "script", "--sign-in"]].concat())?;
         let access = access(lines.first().context("no line of `add`")?)?;
-        let control = field("control")?.to_owned();
-        Ok(Self { _stdin: stdin, _process: process, control, generation, access, world })
+        let control = server.field("/control")?.to_owned();
+        Ok(Self { _server: server, control, generation, access, world })
     }
 
     /// Runs a scenario of `client.mjs` through the proxy and gives what it printed.
@@ -126,7 +104,7 @@ impl Mcp {
 
     /// The same with another client or key.
     fn client_with(&self, generation: Generation, scenario: &str, key: &str) -> Result<Seen> {
-        let mut command = node(&self.world.sandbox, "client.mjs");
+        let mut command = node(&self.world.sandbox, "mcp/client.mjs");
         command.args([generation.client, &self.access.url, scenario]);
         command.env("KEY", key).env("CONTROL", &self.control);
         Ok(Seen(run(command, b"", SOON * 2)?.expect_code(0)?.json()?))
@@ -155,13 +133,6 @@ impl Mcp {
         self.world.sandbox.run_ok(&["service", "set", "mcp1", "--hold", "0"])?;
         self.world.provider.revoke_refresh("ada", true)
     }
-}
-
-/// A program of `tests/mcp`.
-fn node(sandbox: &Sandbox, script: &str) -> Command {
-    let mut command = sandbox.command(std::env::var("SIGNBELL_NODE").unwrap_or_else(|_| "node".into()));
-    command.arg(format!("{}/mcp/{script}", env!("CARGO_MANIFEST_DIR")));
-    command
 }
 
 /// The lines that a client printed.
