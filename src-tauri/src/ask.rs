@@ -17,7 +17,8 @@ pub(crate) async fn sign_in(
     force: bool,
     scopes: Vec<String>,
 ) -> Result<SignedIn, Failure> {
-    let mut talk = Conversation::open(socket, &Request::SignIn { account, force, scopes }).await?;
+    let mut talk =
+        Conversation::open(socket, &Request::SignIn { account, force, scopes, device: false, port: None }).await?;
     loop {
         match talk.next().await? {
             Some(Reply::AuthorizeUrl { url, .. }) => {

@@ -18,7 +18,9 @@ async function inspect(value, base, { provider, publicKey, jwts }) {
     }
   } else {
     const found = await provider.AccessToken.find(value);
-    if (found) token = { login: found.accountId, aud: found.aud };
+    if (found) token = { login: found.accountId, aud: found.aud, jkt: found.jkt };
+    const client = !found && await provider.ClientCredentials.find(value);
+    if (client) token = { login: client.clientId, aud: client.aud, jkt: client.jkt };
   }
   if (!token) return { problem: 'the access token is unknown, expired or revoked' };
   if (token.aud !== undefined && token.aud !== base) return { problem: 'the access token is for another audience' };
@@ -130,14 +132,27 @@ export function api(bases, context) {
             resource: described,
             authorization_servers: [context.issuer],
             scopes_supported: ['notes:read', 'notes:write'],
+            ...(context.options.dpop === 'required' && { dpop_bound_access_tokens_required: true }),
           })
           : json(404, { error: 'not_found' });
       }
       const base = bases[baseName];
       if (!base) return json(404, { error: 'not_found' });
 
-      const [, value] = /^Bearer +(.+)$/i.exec(req.headers.authorization ?? '') ?? [];
-      const token = value && await inspect(value, base, context).catch(() => ({ problem: 'the access token is malformed' }));
+      const [, scheme, value] = /^(Bearer|DPoP) +(.+)$/i.exec(req.headers.authorization ?? '') ?? [];
+      const bound = context.options.dpop === 'required';
+      let token = value && await inspect(value, base, context).catch(() => ({ problem: 'the access token is malformed' }));
+      const asked = scheme?.toLowerCase() === 'dpop';
+      // Section 7.2: a bound token is none without its proof, and here no other kind is taken.
+      if (token && !token.problem && (token.jkt || bound) && !asked) token = { problem: 'the token needs its proof' };
+      const headers = context.proofs.nonce && bound ? { 'dpop-nonce': context.proofs.nonce } : {};
+      for (const [name, text] of Object.entries(headers)) res.setHeader(name, text);
+      const problem = asked && token && !token.problem ? await context.proofs.problem(req, base, value, token.jkt) : null;
+      if (problem) {
+        await drain(req);
+        return json(401, { error: problem }, { 'www-authenticate': `DPoP error="${problem}", algs="ES256"` });
+      }
+      const challengeScheme = bound ? 'DPoP algs="ES256",' : 'Bearer';
       if (!token || token.problem) {
         // Most servers answer after reading the body, some (early=1) while it is still being sent.
         if (url.searchParams.get('early') !== '1') await drain(req);
@@ -146,10 +161,10 @@ export function api(bases, context) {
         const scope = context.options.apiScope ? `, scope="${context.options.apiScope}"` : '';
         return token
           ? json(401, { error: 'invalid_token' }, {
-            'www-authenticate': `Bearer error="invalid_token", error_description="${token.problem}"`,
+            'www-authenticate': `${challengeScheme} error="invalid_token", error_description="${token.problem}"`,
           })
           : json(401, { error: 'missing_token' }, {
-            'www-authenticate': `Bearer${(challenge + scope).replace(',', '')}`,
+            'www-authenticate': `${challengeScheme}${(challenge + scope).replace(',', '')}`,
           });
       }
 

@@ -11,7 +11,7 @@ function parseFault(fault) {
   return { mode: String(mode), ms, times };
 }
 
-export function control({ state, store, jwts }) {
+export function control({ state, store, jwts, proofs, resources }) {
   const destroyJwts = (login) => {
     for (const [jti, owner] of jwts) if (owner === login) jwts.delete(jti);
   };
@@ -43,6 +43,9 @@ export function control({ state, store, jwts }) {
       return { destroyed: store.destroyFor(login(query), ['AccessToken'], ofResource(query)) };
     },
 
+    // Those that clients got in their own name.
+    'POST /expire-clients-tokens': () => ({ destroyed: store.clear('ClientCredentials') }),
+
     'POST /fault': (_query, body) => {
       const { tokenEndpoint } = JSON.parse(body);
       state.fault = parseFault(tokenEndpoint);
@@ -51,6 +54,18 @@ export function control({ state, store, jwts }) {
 
     // The clients that registered by themselves are forgotten, as servers do that keep them for a while.
     'POST /forget-clients': () => ({ forgotten: store.destroyClients() }),
+
+    // Tokens for this resource may be asked for, besides those of the options.
+    'POST /accept-resource': (query) => {
+      resources.add(query.get('resource'));
+      return {};
+    },
+
+    // The APIs want another nonce in proofs from now on (RFC 9449 section 8.2).
+    'POST /rotate-nonce': () => {
+      proofs.rotate();
+      return {};
+    },
 
     // ?login=bob signs bob in without pages from now on; without login the pages are back.
     'POST /auto-consent': (query) => {

@@ -34,6 +34,20 @@ const consentPage = ({ uid, params, session }) => page('Allow access?', `
 <button type="submit" id="deny" name="decision" value="deny">Deny</button>
 </form>`);
 
+/** The pages of a sign-in on another device (RFC 8628): the library's own load fonts from elsewhere. */
+export const devicePages = {
+  userCodeInputSource: (ctx, form, _out, error) => {
+    ctx.body = page('Enter the code', `${error ? '<p id="error">That code is wrong.</p>' : ''}${form}
+<button type="submit" id="continue" form="op.deviceInputForm">Continue</button>`);
+  },
+  userCodeConfirmSource: (ctx, form, client, _device, code) => {
+    ctx.body = page('Is this your device?', `<p>Code <b id="code">${escape(code)}</b> of ${escape(client.clientId)}</p>${form}
+<button type="submit" id="continue" form="op.deviceConfirmForm">Continue</button>
+<button type="submit" id="abort" form="op.deviceConfirmForm" name="abort" value="yes">No</button>`);
+  },
+  successSource: (ctx) => { ctx.body = page('Done', '<p id="done">The other device is signed in.</p>'); },
+};
+
 async function form(req) {
   let body = '';
   for await (const chunk of req.setEncoding('utf8')) body += chunk;

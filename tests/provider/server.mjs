@@ -10,7 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Provider, errors } from 'oidc-provider';
 import { api } from './api.mjs';
 import { control } from './control.mjs';
-import { errorPage, interactions } from './pages.mjs';
+import { Proofs } from './dpop.mjs';
+import { moreGrants } from './grants.mjs';
+import { devicePages, errorPage, interactions } from './pages.mjs';
 import { Store } from './store.mjs';
 
 console.info = console.error; // oidc-provider's notices: standard output is for the ready line alone
@@ -46,6 +48,12 @@ const defaults = {
   par: false, // true: pushed authorization requests (RFC 9126) are offered; 'required': nothing else
   describe: null, // 'challenge': the APIs have RFC 9728 metadata and their 401 names it; 'well-known': it is there only
   apiScope: null, // what the APIs' challenge asks for
+  device: false, // true: sign-in on another device (RFC 8628)
+  clientCredentials: false, // true: clients may ask in their own name
+  authMethods: null, // how clients may show themselves; all that the library knows if null
+  dpop: false, // 'offered': tokens may be bound to a key (RFC 9449); 'required': the APIs take no others
+  dpopNonces: false, // true: both servers want their nonces in proofs
+  trust: [], // issuers whose word for a person counts (identity assertions, see grants.mjs)
   autoConsent: null, // a login: signs it in and consents without any page
 };
 
@@ -123,9 +131,12 @@ const provider = new Provider(issuer, {
       email_verified: true,
     }),
   }),
+  ...(options.authMethods && { clientAuthMethods: options.authMethods }),
   pkce: { required: () => true }, // S256 is the only method oidc-provider knows
   ttl: {
     AccessToken: options.accessTtl,
+    ClientCredentials: options.accessTtl,
+    DeviceCode: 600,
     RefreshToken: options.refreshTtl,
     AuthorizationCode: 60,
     IdToken: 3600,
@@ -143,6 +154,13 @@ const provider = new Provider(issuer, {
     revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
     introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
     registration: { enabled: options.register },
+    deviceFlow: { enabled: options.device, ...devicePages },
+    clientCredentials: { enabled: options.clientCredentials },
+    dPoP: {
+      enabled: Boolean(options.dpop),
+      nonceSecret: options.dpopNonces ? randomBytes(32) : undefined,
+      requireNonce: () => options.dpopNonces,
+    },
     pushedAuthorizationRequests: {
       enabled: Boolean(options.par),
       requirePushedAuthorizationRequests: options.par === 'required',
@@ -167,6 +185,8 @@ const provider = new Provider(issuer, {
   },
 });
 
+moreGrants(provider, { issuer, privateKey, publicKey, trust: options.trust, state });
+
 const countGrant = (ctx, outcome) => {
   const { grant_type: type = 'unknown', scope, resource: target, ...params } = ctx.oidc.params ?? {};
   (state.counts[type] ??= { ok: 0, failed: 0 })[outcome] += 1;
@@ -175,6 +195,8 @@ const countGrant = (ctx, outcome) => {
     outcome,
     client_id: ctx.oidc.client?.clientId ?? params.client_id,
     authorization: ctx.get('authorization').split(' ')[0] || null, // the scheme, "Basic" or none
+    assertion: ctx.oidc.body?.client_assertion_type ?? null,
+    proof: Boolean(ctx.get('dpop')),
     scope,
     resource: target,
     redirect_uri: params.redirect_uri,
@@ -201,6 +223,7 @@ provider.on('access_token.issued', (token) => jwts.set(token.jti, token.accountI
 
 const providerCallback = provider.callback();
 const interact = interactions(provider, state);
+const proofs = new Proofs(options.dpopNonces);
 const walking = randomBytes(16).toString('hex'); // marks our own requests
 
 /**
@@ -290,8 +313,8 @@ const guarded = (handler) => (req, res) => handler(req, res).catch((error) => {
 });
 
 main.server.on('request', guarded(serve));
-resource.server.on('request', guarded(api(bases, { provider, publicKey, jwts, state, issuer, options })));
-test.server.on('request', guarded(control({ state, store, jwts })));
+resource.server.on('request', guarded(api(bases, { provider, publicKey, jwts, state, issuer, options, proofs })));
+test.server.on('request', guarded(control({ state, store, jwts, proofs, resources })));
 
 process.stdin.resume().on('close', () => process.exit()).on('end', () => process.exit());
 process.on('SIGTERM', () => process.exit());

@@ -34,8 +34,13 @@ export class Store {
 
   /** Forgets every client that registered by itself; returns how many. */
   destroyClients() {
-    const { size } = this.of('Client');
-    this.of('Client').clear();
+    return this.clear('Client');
+  }
+
+  /** Forgets everything of this model; returns how much. */
+  clear(model) {
+    const { size } = this.of(model);
+    this.of(model).clear();
     return size;
   }
 

@@ -151,9 +151,7 @@ impl Chromium {
     /// the program's own if all went well.
     pub fn sign_in(&self, url: &str, login: &str) -> Result<Page> {
         self.session.goto(url)?;
-        self.type_login(login)?;
-        self.click_through("#allow")?;
-        self.page()
+        self.go_on(login)
     }
 
     /// Like [`Chromium::sign_in`] but clicks `#deny`, which must be there.
@@ -161,6 +159,19 @@ impl Chromium {
         self.session.goto(url)?;
         self.type_login(login)?;
         ensure!(self.click_through("#deny")?, "no #deny: {:?}", self.page()?);
+        self.page()
+    }
+
+    /// Clicks what is at this CSS selector, which must be there, and gives the page it leads to.
+    pub fn press(&self, css: &str) -> Result<Page> {
+        ensure!(self.click_through(css)?, "no {css}: {:?}", self.page()?);
+        self.page()
+    }
+
+    /// Signs in at the page shown now, as [`Chromium::sign_in`] does.
+    pub fn go_on(&self, login: &str) -> Result<Page> {
+        self.type_login(login)?;
+        self.click_through("#allow")?;
         self.page()
     }
 

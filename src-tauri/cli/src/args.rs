@@ -1,10 +1,11 @@
 //! What can be typed, and nothing that can't be done yet.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use url::Url;
 
@@ -44,7 +45,9 @@ pub(crate) enum Command {
     )]
     Add(Box<Add>),
     /// Sign in to an account, and wait until it is done.
-    #[command(after_help = "Examples:\n  signbell sign-in linear-work\n  signbell sign-in --all")]
+    #[command(
+        after_help = "Examples:\n  signbell sign-in linear-work\n  signbell sign-in --all\n  signbell sign-in linear-work --device\n  ssh -L 8499:127.0.0.1:8499 server signbell sign-in linear-work --no-browser --port 8499"
+    )]
     SignIn(SignIn),
     /// Renew an account's token now.
     #[command(after_help = "Example:\n  signbell refresh linear-work")]
@@ -126,6 +129,24 @@ pub(crate) struct Add {
     /// Read the client secret from standard input: one line.
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret_stdin: bool,
+    /// A private key of the client, an unencrypted PEM file: it signs what Signbell shows instead of a secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "client_secret_stdin")]
+    pub(crate) client_key_file: Option<PathBuf>,
+    /// What the provider calls that key; its RFC 7638 thumbprint if left out.
+    #[arg(long, value_name = "ID", requires = "client_key_file")]
+    pub(crate) client_key_id: Option<String>,
+    /// Without a person: client-credentials (the client in its own name) or jwt-bearer (a service account).
+    #[arg(long, value_enum, value_name = "GRANT")]
+    pub(crate) grant: Option<UnattendedGrant>,
+    /// Whom a service account speaks for, if not for itself.
+    #[arg(long, value_name = "WHO")]
+    pub(crate) subject: Option<String>,
+    /// The account, at your employer, whose sign-in vouches for you here.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["grant", "subject"])]
+    pub(crate) via: Option<AccountName>,
+    /// Bind the tokens to a key (DPoP), also where the service does not ask for that.
+    #[arg(long)]
+    pub(crate) dpop: bool,
     /// A scope to ask for; can be given several times.
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
@@ -143,6 +164,15 @@ pub(crate) struct Add {
     pub(crate) sign_in: bool,
 }
 
+/// Tokens that no person signs in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnattendedGrant {
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+    /// RFC 7523 section 2.1.
+    JwtBearer,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SignIn {
     /// Which account.
@@ -154,6 +184,12 @@ pub(crate) struct SignIn {
     /// Print the link instead of opening it; the address that the browser ends at may be pasted.
     #[arg(long)]
     pub(crate) no_browser: bool,
+    /// Sign in on another device: a code and a QR code instead of a page here.
+    #[arg(long, conflicts_with = "no_browser")]
+    pub(crate) device: bool,
+    /// The port that the browser comes back to, for one that reaches it through `ssh -L`.
+    #[arg(long, conflicts_with = "device")]
+    pub(crate) port: Option<u16>,
     /// Sign in anew although the session is good.
     #[arg(long, conflicts_with = "all")]
     pub(crate) force: bool,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use signbell_engine::control::client::Conversation;
-use signbell_engine::control::{AddService, Failure, Reply, Request};
+use signbell_engine::control::{AddService, Failure, Grant, Reply, Request};
 use signbell_engine::model::{AccountName, BadName, ToolName};
 use signbell_engine::secret::Secret;
 use signbell_engine::wording::{self, demo};
@@ -72,6 +72,12 @@ fn service(provider: &Provider, api: &Api) -> Result<AddService, BadName> {
         provider: Some(NAME.parse()?),
         client_id: Some(CLIENT_ID.to_owned()),
         client_secret: None,
+        client_key: None,
+        client_key_id: None,
+        grant: Grant::AuthorizationCode,
+        subject: None,
+        via: None,
+        dpop: false,
         scopes: vec![SCOPE.to_owned()],
         resource: None,
         tool: Some(NAME.parse()?),

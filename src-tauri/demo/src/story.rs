@@ -169,7 +169,7 @@ async fn play(socket: &Path, token_life: Duration, mut tell: impl FnMut(Step)) -
 /// # Errors
 /// As the engine tells.
 pub async fn sign_in(socket: &Path, account: &AccountName, mut open: impl FnMut(Url)) -> Result<SignedIn, Failure> {
-    let request = Request::SignIn { account: account.clone(), force: false, scopes: vec![] };
+    let request = Request::SignIn { account: account.clone(), force: false, scopes: vec![], device: false, port: None };
     let mut conversation = Conversation::open(socket, &request).await?;
     loop {
         match conversation.next().await? {

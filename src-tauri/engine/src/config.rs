@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::browser::is_loopback;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
-use crate::provider::{NetworkSettings, TokenAuth};
+use crate::provider::{Grant, NetworkSettings, TokenAuth};
 use crate::rules::{self, Injection, Preset, Rule, RuleSet};
 
 /// Everything the person set.
@@ -103,6 +103,21 @@ pub struct ProviderConfig {
     /// Whether Signbell registered itself there (RFC 7591), and may do so again.
     #[serde(default)]
     pub registered: bool,
+    /// Whether a private key of the client lies in the vault.
+    #[serde(default)]
+    pub client_key_in_vault: bool,
+    /// What the provider calls that key, if not by its thumbprint.
+    #[serde(default)]
+    pub client_key_id: Option<String>,
+    /// By what right tokens are asked for.
+    #[serde(default)]
+    pub grant: Grant,
+    /// Whom the client's own assertions speak for: `ada@example.com`.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The account, at the person's employer, that vouches for them.
+    #[serde(default)]
+    pub via: Option<AccountName>,
     /// How the token endpoint wants to see us, where the server said so.
     #[serde(default)]
     pub token_auth: Option<TokenAuth>,
@@ -142,6 +157,9 @@ pub struct ServiceConfig {
     /// The RFC 8707 resource its tokens are for.
     #[serde(default)]
     pub resource: Option<String>,
+    /// Whether its tokens are bound to a key (DPoP, RFC 9449).
+    #[serde(default)]
+    pub dpop: bool,
     /// Overrides `[proxy]`.
     #[serde(default)]
     pub hold_seconds: Option<u64>,
@@ -335,6 +353,9 @@ fn syntax(path: &Path, why: &str) -> ConfigError {
 
 /// What the types can't say.
 fn check(config: &Config) -> Result<(), String> {
+    for (name, provider) in &config.providers {
+        check_grant(config, provider).map_err(|what| format!("provider {name}: {what}"))?;
+    }
     for (name, account) in &config.accounts {
         if !config.providers.contains_key(&account.provider) {
             return Err(format!("account {name} names the provider {}, which is not there", account.provider));
@@ -353,6 +374,28 @@ fn check(config: &Config) -> Result<(), String> {
         if let Some(missing) = tool.services.iter().find(|s| !config.services.contains_key(*s)) {
             return Err(format!("tool {name} names the service {missing}, which is not there"));
         }
+    }
+    Ok(())
+}
+
+/// What each way to tokens needs.
+fn check_grant(config: &Config, provider: &ProviderConfig) -> Result<(), String> {
+    match (provider.grant, &provider.via) {
+        (Grant::IdentityAssertion, None) => return Err("the grant identity_assertion needs `via`, an account".into()),
+        (Grant::IdentityAssertion, Some(via)) => {
+            let Some(account) = config.accounts.get(via) else {
+                return Err(format!("via names the account {via}, which is not there"));
+            };
+            let vouches = config.providers.get(&account.provider).map(|provider| provider.grant);
+            if vouches.is_some_and(|grant| grant != Grant::AuthorizationCode) {
+                return Err(format!("via names the account {via}, to which nobody signs in by hand"));
+            }
+        }
+        (_, Some(_)) => return Err("via is for the grant identity_assertion alone".into()),
+        (Grant::JwtBearer, None) if !provider.client_key_in_vault => {
+            return Err("the grant jwt_bearer needs a client key".into());
+        }
+        _ => {}
     }
     Ok(())
 }

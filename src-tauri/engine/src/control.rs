@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::activity::Record;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
+pub use crate::provider::Grant;
 use crate::secret::Secret;
 use crate::view::{AppView, StateName};
 
@@ -40,6 +41,12 @@ pub enum Request {
         /// Scopes that the person typed, to be asked for besides.
         #[serde(default)]
         scopes: Vec<String>,
+        /// On another device (RFC 8628): [`Reply::DeviceCode`] instead of pages.
+        #[serde(default)]
+        device: bool,
+        /// The port of the redirect, for a browser that reaches it through a tunnel.
+        #[serde(default)]
+        port: Option<u16>,
     },
     /// Renews now: [`Reply::SignedIn`] with the new expiry.
     Refresh {
@@ -163,6 +170,24 @@ pub struct AddService {
     /// Goes into the vault.
     #[serde(serialize_with = "expose")]
     pub client_secret: Option<Secret>,
+    /// The client's private key as PEM text; goes into the vault.
+    #[serde(default, serialize_with = "expose")]
+    pub client_key: Option<Secret>,
+    /// What the provider calls that key.
+    #[serde(default)]
+    pub client_key_id: Option<String>,
+    /// By what right tokens are asked for.
+    #[serde(default)]
+    pub grant: Grant,
+    /// Whom the client's own assertions speak for.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The account that vouches for the person.
+    #[serde(default)]
+    pub via: Option<AccountName>,
+    /// Binds the tokens to a key (RFC 9449), also where the service does not say that it wants that.
+    #[serde(default)]
+    pub dpop: bool,
     /// What to ask for.
     #[serde(default)]
     pub scopes: Vec<String>,
@@ -205,6 +230,8 @@ pub enum Reply {
         /// At the provider.
         url: Url,
     },
+    /// What the person enters on another device, and where.
+    DeviceCode(DeviceCode),
     /// A service was added.
     Added(Added),
     /// How the account stands after a sign-in or a renewal.
@@ -233,8 +260,23 @@ impl Reply {
     /// Whether the engine sends nothing after this, for any request that is not a stream.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        !matches!(self, Self::AuthorizeUrl { .. } | Self::Notice(_))
+        !matches!(self, Self::AuthorizeUrl { .. } | Self::DeviceCode(_) | Self::Notice(_))
     }
+}
+
+/// A sign-in on another device (RFC 8628 section 3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCode {
+    /// Which account.
+    pub account: AccountName,
+    /// What to enter.
+    pub user_code: String,
+    /// Where.
+    pub verification_uri: Url,
+    /// The same with the code in it: what a QR code holds.
+    pub verification_uri_complete: Option<Url>,
+    /// How long it is good for, in seconds.
+    pub expires_in: u64,
 }
 
 /// Something to say once.

@@ -8,6 +8,7 @@ mod port_holder;
 mod settings;
 mod sign_in;
 mod snapshot;
+mod voucher;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::core::Core;
 use self::core::Settings;
-pub(crate) use self::sign_in::Progress;
+pub(crate) use self::sign_in::{How, Progress};
 use crate::activity::Activity;
 use crate::bell::Bell;
 use crate::config::{self, Config};

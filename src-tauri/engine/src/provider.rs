@@ -3,7 +3,9 @@
 //! [`Provider`] reads its metadata, asks its token endpoint, userinfo and revocation. What an answer
 //! means for a session is decided elsewhere.
 
+pub mod dpop;
 mod http;
+pub mod jws;
 mod metadata;
 pub mod register;
 pub mod resource;
@@ -15,12 +17,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub use self::dpop::DpopKey;
 pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, is_in_public, tls_config};
 pub use metadata::{Metadata, MetadataError};
-pub use token::{Issued, TokenError};
+pub(crate) use token::TokenAsk;
+pub(crate) use token::device::DeviceCode;
+pub use token::{Employer, Issued, TokenError, Vouched};
 
-use crate::model::ProviderName;
+use self::dpop::Proof;
+use self::jws::SigningKey;
+use crate::clock;
+use crate::model::{AccountName, ProviderName};
 use crate::secret::Secret;
+use crate::session::tokens::TokenSet;
 use crate::vault::{ItemName, Vault, VaultError};
 
 /// What a person or a registration told of a provider.
@@ -34,12 +43,56 @@ pub struct Registration {
     pub client_id: String,
     /// Whether a client secret lies in the vault.
     pub confidential: bool,
+    /// Whether a private key of our client lies in the vault.
+    pub has_key: bool,
+    /// What the server calls that key; its thumbprint (RFC 7638) where nobody said.
+    pub key_id: Option<String>,
     /// How the token endpoint wants to see us, where the server said so itself.
     pub token_auth: Option<TokenAuth>,
+    /// By what right tokens are asked for.
+    pub grant: Grant,
+    /// Whom our own assertions speak for, if not for the client itself.
+    pub subject: Option<String>,
+    /// The account that vouches for the person.
+    pub via: Option<AccountName>,
     /// The port of the redirect that was registered; any will do where this is absent.
     pub redirect_port: Option<u16>,
     /// A public service named the issuer: it leads to no private address (D3).
     pub only_public: bool,
+}
+
+/// By what right tokens are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// The person signs in, at a page or on another device (RFC 6749 section 4.1, RFC 8628).
+    #[default]
+    AuthorizationCode,
+    /// The client asks in its own name (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// The client signs an assertion (RFC 7523 section 2.1): service accounts.
+    JwtBearer,
+    /// The person's employer vouches for them (RFC 8693 there, RFC 7523 here).
+    IdentityAssertion,
+}
+
+impl Grant {
+    /// Whether no page is shown to a person.
+    #[must_use]
+    pub fn is_unattended(self) -> bool {
+        self != Self::AuthorizationCode
+    }
+
+    /// As the settings write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => "jwt_bearer",
+            Self::IdentityAssertion => "identity_assertion",
+        }
+    }
 }
 
 /// How a client shows itself at the token endpoint (RFC 6749 section 2.3, OpenID Connect Core section 9).
@@ -54,9 +107,15 @@ pub enum TokenAuth {
     /// In the form.
     #[serde(rename = "client_secret_post")]
     Post,
+    /// By an assertion that its key signs (RFC 7523 section 2.2).
+    #[serde(rename = "private_key_jwt")]
+    PrivateKeyJwt,
 }
 
 impl TokenAuth {
+    /// What we speak, what is asked for first in front.
+    const ALL: [Self; 4] = [Self::None, Self::Basic, Self::Post, Self::PrivateKeyJwt];
+
     /// As metadata writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -64,13 +123,14 @@ impl TokenAuth {
             Self::None => "none",
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// Reads what metadata writes; nothing for a method that we don't speak.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| method.as_str() == text)
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
 
     /// What to ask for of a server that takes these: a secret on a person's machine protects nothing, so
@@ -79,7 +139,7 @@ impl TokenAuth {
     #[must_use]
     pub fn preferred(supported: &[String]) -> Self {
         let takes = |method: Self| supported.iter().any(|s| s == method.as_str());
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| takes(*method)).unwrap_or(Self::None)
+        Self::ALL.into_iter().find(|method| takes(*method)).unwrap_or(Self::None)
     }
 }
 
@@ -101,6 +161,14 @@ pub fn client_secret_item(provider: &ProviderName) -> Result<ItemName, VaultErro
     ItemName::new(format!("client-secret:{provider}"))
 }
 
+/// The vault item of the client's private key at this provider, a PEM text.
+///
+/// # Errors
+/// [`VaultError::BadName`], which a provider's name never is.
+pub fn client_key_item(provider: &ProviderName) -> Result<ItemName, VaultError> {
+    ItemName::new(format!("client-key:{provider}"))
+}
+
 /// An authorization server as we know it. Cheap to clone.
 #[derive(Clone)]
 pub struct Provider {
@@ -113,15 +181,23 @@ struct Inner {
     vault: Vault,
     metadata: OnceCell<Arc<Metadata>>,
     secret: OnceCell<Option<Secret>>,
+    key: OnceCell<Option<SigningKey>>,
+    employer: Option<Employer>,
 }
 
 impl Provider {
     /// Nothing is asked until it is needed.
     #[must_use]
     pub fn new(registration: Registration, http: Http, vault: Vault) -> Self {
+        Self::vouched(registration, http, vault, None)
+    }
+
+    /// The same where somebody vouches for the person.
+    #[must_use]
+    pub fn vouched(registration: Registration, http: Http, vault: Vault, employer: Option<Employer>) -> Self {
         let http = if registration.only_public { http.only_public() } else { http };
-        let inner = Inner { registration, http, vault, metadata: OnceCell::new(), secret: OnceCell::new() };
-        Self { inner: Arc::new(inner) }
+        let (metadata, secret, key) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { inner: Arc::new(Inner { registration, http, vault, metadata, secret, key, employer }) }
     }
 
     /// Our registration.
@@ -159,11 +235,60 @@ impl Provider {
         Ok(secret.as_ref())
     }
 
+    /// The client's private key, read from the vault once; the error is for people who look into a log.
+    async fn client_key(&self) -> Result<Option<&SigningKey>, String> {
+        let registration = &self.inner.registration;
+        let key = self
+            .inner
+            .key
+            .get_or_try_init(|| async {
+                if !registration.has_key {
+                    return Ok(None);
+                }
+                let unread = |e: VaultError| format!("the client key can't be read: {e}");
+                let pem = self.inner.vault.read(&client_key_item(&registration.name).map_err(unread)?).await;
+                match pem.map_err(unread)? {
+                    None => Err("the client key is not in the vault any more".to_owned()),
+                    Some(pem) => SigningKey::from_pem(&pem).map(Some).map_err(|e| format!("the client key: {e}")),
+                }
+            })
+            .await?;
+        Ok(key.as_ref())
+    }
+
     /// The userinfo claims of the person the access token speaks for (OpenID Connect Core section 5.3).
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn userinfo(&self, endpoint: &Url, access: &Secret) -> Result<serde_json::Value, FetchError> {
-        self.inner.http.get_json(endpoint, Some(access)).await
+    pub async fn userinfo(&self, endpoint: &Url, tokens: &TokenSet) -> Result<serde_json::Value, FetchError> {
+        let Some(key) = &tokens.dpop else {
+            return self.inner.http.get_json(endpoint, Some(&tokens.access)).await;
+        };
+        let host = endpoint.host_str().unwrap_or_default().to_owned();
+        let not_sent = |why: String| FetchError::NotSent { host: host.clone(), why };
+        let ask = || -> Result<::http::Request<Vec<u8>>, FetchError> {
+            let mut request = ::http::Request::get(endpoint.as_str())
+                .header(::http::header::ACCEPT, "application/json")
+                .body(Vec::new())
+                .map_err(|e| not_sent(e.to_string()))?;
+            let unix = tokens.issued.provider_unix(clock::now());
+            let what = Proof { method: "GET", uri: &request.uri().clone(), access: Some(&tokens.access), unix };
+            key.put(request.headers_mut(), what).map_err(|e| not_sent(e.to_string()))?;
+            Ok(request)
+        };
+        let request = ask()?;
+        let uri = request.uri().clone();
+        let mut response = self.inner.http.send(request).await?;
+        if key.note(&uri, response.headers()) && dpop::wants_nonce(response.headers()) {
+            response = self.inner.http.send(ask()?).await?;
+        }
+        if response.status() != ::http::StatusCode::OK {
+            return Err(FetchError::Status { host, status: response.status().as_u16() });
+        }
+        serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
+    }
+
+    fn http(&self) -> &Http {
+        &self.inner.http
     }
 }

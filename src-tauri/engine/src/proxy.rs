@@ -45,6 +45,7 @@ use crate::bell::Bell;
 use crate::clock;
 use crate::control::Notice;
 use crate::model::ExpiredAnswer;
+use crate::provider::dpop;
 use crate::session::state::{State, Unready, Want};
 use crate::session::{Lease, SessionHandle};
 use crate::usage::{Novelty, Usage};
@@ -206,8 +207,19 @@ impl Exchange<'_> {
         let mut attempt = Attempt::First;
         let mut trail = Trail { began, refusal: None, waited: false };
         let mut lease = self.lease(call, &mut trail).await?;
+        let mut nonce_given = false;
         loop {
             let (response, upgrade) = self.forward(call, &lease, attempt).await?;
+            if self.note_nonce(&lease, &response) {
+                // Nothing is wrong with the token: the server only wants its nonce in the proof.
+                if !nonce_given && call.body.begin_replay() {
+                    forward::discard(response.map(Body::Upstream));
+                    nonce_given = true;
+                    continue;
+                }
+                call.body.keep_no_more();
+                return respond::relay(response.map(Body::Upstream), upgrade, self);
+            }
             let asked = Asked { method: &call.parts.method, path: self.upstream.path(), headers: &call.parts.headers };
             let (response, found) =
                 recognise::read(&self.route.rules, &asked, &lease, response, &self.proxy.budget).await;
@@ -246,6 +258,14 @@ impl Exchange<'_> {
                 None => respond::relay(passed_as(response, &end, &refusal.found), upgrade, self),
             };
         }
+    }
+
+    /// Keeps the nonce that the server gives out for proofs (RFC 9449 section 9); returns whether it wants
+    /// the request again with it.
+    fn note_nonce(&self, lease: &Lease, response: &Response<Incoming>) -> bool {
+        let Some(key) = lease.dpop() else { return false };
+        key.note(&self.upstream, response.headers());
+        response.status() == http::StatusCode::UNAUTHORIZED && dpop::wants_nonce(response.headers())
     }
 
     /// A token to begin with: where only the person can help, the request waits here, unsent.

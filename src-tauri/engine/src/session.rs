@@ -20,7 +20,7 @@ use self::state::{Held, Input, State, Unready, Want};
 use self::tokens::TokenSet;
 use crate::clock;
 use crate::model::{Generation, GrantId, Scopes};
-use crate::provider::{Provider, Registration};
+use crate::provider::{DpopKey, Provider, Registration};
 use crate::secret::Secret;
 use crate::vault::{ItemName, Vault, VaultError};
 
@@ -50,6 +50,24 @@ impl Lease {
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
         self.tokens.expires_at(clock::now())
+    }
+
+    /// Who signed in, as the provider wrote it down.
+    #[must_use]
+    pub fn id_token(&self) -> Option<&Secret> {
+        self.tokens.id_token.as_ref()
+    }
+
+    /// The key that the token is bound to.
+    #[must_use]
+    pub fn dpop(&self) -> Option<&Arc<DpopKey>> {
+        self.tokens.dpop.as_ref()
+    }
+
+    /// What the provider's clock shows, in Unix seconds.
+    #[must_use]
+    pub fn provider_unix(&self, now: clock::Now) -> u64 {
+        self.tokens.issued.provider_unix(now)
     }
 
     /// Whether it was asked for with these claims.
@@ -208,7 +226,7 @@ impl SessionHandle {
             return Err(e);
         }
         if let State::Active(held) = &*self.state.borrow()
-            && held.tokens.refresh.is_none()
+            && !held.tokens.is_renewable()
         {
             return Err(Unready::NeedsPerson(failure::Reason::NoRefreshToken));
         }

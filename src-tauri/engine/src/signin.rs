@@ -1,7 +1,9 @@
 //! One sign-in, top to bottom.
 //!
 //! discover -> attempt (PKCE, `state`, `nonce`, resource) -> the system browser -> loopback ->
-//! callback -> exchange -> identity -> the session, which saves before it is in force.
+//! callback -> exchange -> identity -> the session, which saves before it is in force. On another device
+//! (RFC 8628) a code takes the place of browser and loopback; where a client asks in its own name, or an
+//! employer vouches, nobody is shown anything.
 
 mod attempt;
 mod callback;
@@ -9,6 +11,7 @@ mod identity;
 pub(crate) mod loopback;
 pub(crate) mod page;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -18,7 +21,7 @@ pub use self::attempt::AttemptError;
 pub use self::callback::CallbackError;
 pub use self::identity::IdentityError;
 use crate::model::{GrantId, Identity, Scopes};
-use crate::provider::{MetadataError, Provider, TokenError};
+use crate::provider::{DeviceCode, DpopKey, Issued, MetadataError, Provider, TokenAsk, TokenError};
 use crate::session::SessionHandle;
 use crate::session::tokens::TokenSet;
 use crate::vault::VaultError;
@@ -44,9 +47,15 @@ pub enum SignInError {
     /// The person signed out meanwhile.
     #[error("the account was signed out meanwhile")]
     Cancelled,
-    /// At the token endpoint.
+    /// At the token endpoint, with the code.
     #[error(transparent)]
     Exchange(#[from] TokenError),
+    /// On another device: no code for it, or what came of it.
+    #[error(transparent)]
+    Device(TokenError),
+    /// Without the person: in the client's own name, or by an employer's word.
+    #[error(transparent)]
+    Obtain(TokenError),
     /// Who it is can't be told, or contradicts itself.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -78,48 +87,115 @@ pub struct SignIn {
     pub expected: Option<Identity>,
     /// What the account is called on the last page.
     pub title: String,
+    /// Where the person signs in.
+    pub place: Place,
+    /// The port of the redirect, where a tunnel leads to it.
+    pub port: Option<u16>,
+    /// Whether the tokens are to be bound to a key (RFC 9449).
+    pub bound: bool,
 }
 
-/// Signs in: `show` is given the page for the browser; `pasted` brings redirects that a person
+/// Where a person signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// In this machine's browser.
+    #[default]
+    Here,
+    /// On another device (RFC 8628).
+    OtherDevice,
+}
+
+/// What the person is shown.
+#[derive(Debug, Clone)]
+pub(crate) enum Prompt {
+    /// The page for the browser.
+    Page(Url),
+    /// The code for another device.
+    Device(DeviceCode),
+}
+
+/// Signs in: `show` is given what the person has to see; `pasted` brings redirects that a person
 /// pasted by hand, instead of the loopback.
 ///
 /// # Errors
 /// [`SignInError`].
-pub async fn run(
+pub(crate) async fn run(
     what: &SignIn,
     session: &SessionHandle,
-    show: impl FnOnce(Url),
+    show: impl FnOnce(Prompt),
     pasted: mpsc::Receiver<String>,
 ) -> Result<Option<Identity>, SignInError> {
     let metadata = what.provider.metadata().await?;
-    let listener = loopback::Loopback::bind(what.title.clone(), what.provider.registration().redirect_port)
-        .await
-        .map_err(AttemptError::Listen)?;
-    let attempt = attempt::begin(what, metadata, listener.redirect_uri()).await?;
-    show(attempt.authorize_url.clone());
+    let key = what.new_key()?;
+    let ask = TokenAsk { scopes: &what.scopes, resource: what.grant.resource.as_deref(), dpop: key.as_ref() };
+    if what.provider.registration().grant.is_unattended() {
+        return finish(what, session, what.provider.obtain(&ask).await.map_err(SignInError::Obtain)?, None).await;
+    }
+    if what.place == Place::OtherDevice {
+        let code = what.provider.device_code(&ask).await.map_err(SignInError::Device)?;
+        show(Prompt::Device(code.clone()));
+        let issued = what.provider.await_device(&code, &ask).await.map_err(SignInError::Device)?;
+        return finish(what, session, issued, None).await;
+    }
+    let listener = what.listen().await?;
+    let attempt = attempt::begin(what, metadata, listener.redirect_uri(), key.as_deref()).await?;
+    show(Prompt::Page(attempt.authorize_url.clone()));
 
     let check = attempt.check(metadata);
     let came = listener.wait(&check, pasted).await?;
     let (code, browser) = came.into_parts();
-    let outcome = finish(what, session, attempt, code).await;
+    let outcome = redeem(what, session, attempt, code, &ask).await;
     // The browser waits for this: its last page tells how it really ended.
     browser.tell(&outcome).await;
     outcome
 }
 
-async fn finish(
+async fn redeem(
     what: &SignIn,
     session: &SessionHandle,
     attempt: attempt::Attempt,
     code: Result<String, CallbackError>,
+    ask: &TokenAsk<'_>,
 ) -> Result<Option<Identity>, SignInError> {
     let attempt::Attempt { verifier, redirect, nonce, .. } = attempt;
-    let resource = what.grant.resource.as_deref();
-    let issued = what.provider.exchange(code?, verifier, &redirect, resource, &what.scopes).await?;
-    let who = identity::of(&what.provider, &issued, &nonce, resource).await?;
+    let issued = what.provider.exchange(code?, verifier, &redirect, ask).await?;
+    finish(what, session, issued, Some(&nonce)).await
+}
+
+async fn finish(
+    what: &SignIn,
+    session: &SessionHandle,
+    issued: Issued,
+    nonce: Option<&str>,
+) -> Result<Option<Identity>, SignInError> {
+    let who = identity::of(&what.provider, &issued, nonce, what.grant.resource.as_deref()).await?;
     refuse_another(what, who.as_ref(), &issued.tokens).await?;
     session.signed_in(issued.tokens).await.map_err(SignInError::Unsaved)?;
     Ok(who)
+}
+
+impl SignIn {
+    /// Takes the port that the person named, or none; else the registered one where it is free.
+    async fn listen(&self) -> Result<loopback::Loopback, AttemptError> {
+        let title = self.title.clone();
+        match self.port {
+            Some(port) => {
+                loopback::Loopback::bind_to(title, port).await.map_err(|why| AttemptError::Port { port, why })
+            }
+            None => loopback::Loopback::bind(title, self.provider.registration().redirect_port)
+                .await
+                .map_err(AttemptError::Listen),
+        }
+    }
+
+    /// A key of its own for each sign-in: nothing of an earlier one is needed for the new tokens.
+    fn new_key(&self) -> Result<Option<Arc<DpopKey>>, SignInError> {
+        if !self.bound {
+            return Ok(None);
+        }
+        let key = DpopKey::generate().map_err(|e| TokenError::NotSent(e.to_string()))?;
+        Ok(Some(Arc::new(key)))
+    }
 }
 
 /// Another person's tokens never take the place of the account's own; they are revoked where the

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 mod contract;
 mod demo;
+mod device;
 mod discovery;
+mod dpop;
 mod entry;
 mod forget;
 mod grants;
@@ -24,6 +26,7 @@ mod sign_in;
 mod standing;
 mod step_up;
 mod survival;
+mod unattended;
 mod upgrade;
 mod wire;
 mod world;

@@ -1,18 +1,26 @@
 //! `signbell add`: a service by its URL.
 
 use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
 
-use signbell_engine::control::{AddService, Added, Failure, Reply, Request};
+use signbell_engine::control::{AddService, Added, Failure, Grant, Reply, Request};
 use signbell_engine::secret::Secret;
 use signbell_engine::view::StateName;
 
 use super::sign_in::{self, Pages};
 use super::{Context, tool};
-use crate::args::Add;
+use crate::args::{Add, UnattendedGrant};
 use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
     let client_secret = if args.client_secret_stdin { Some(client_secret()?) } else { None };
+    let client_key = args.client_key_file.as_deref().map(client_key).transpose()?;
+    let grant = match (args.grant, &args.via) {
+        (Some(UnattendedGrant::ClientCredentials), _) => Grant::ClientCredentials,
+        (Some(UnattendedGrant::JwtBearer), _) => Grant::JwtBearer,
+        (None, Some(_)) => Grant::IdentityAssertion,
+        (None, None) => Grant::AuthorizationCode,
+    };
     let request = Request::Add(AddService {
         url: args.url,
         name: args.name,
@@ -21,6 +29,12 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         provider: None,
         client_id: args.client_id,
         client_secret,
+        client_key,
+        client_key_id: args.client_key_id,
+        grant,
+        subject: args.subject,
+        via: args.via,
+        dpop: args.dpop,
         scopes: args.scopes,
         resource: args.resource,
         tool: args.tool,
@@ -29,7 +43,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
     let Reply::Added(added) = context.call(&request).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;
     if args.sign_in {
-        return sign_in::one(context, added.account, false, vec![], &mut Pages::opened()).await;
+        return sign_in::one(context, sign_in::request(added.account), &mut Pages::opened()).await;
     }
     if added.state == StateName::NeedsSignIn {
         context.out.say(&words::sign_in_next(&added.account));
@@ -44,6 +58,12 @@ fn summary(added: &Added) -> String {
         lines.extend(tool::key_lines(tool, added.key.as_ref()));
     }
     lines.join("\n")
+}
+
+/// A private key, as the file has it; what is in it is looked at where it is used.
+fn client_key(file: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|e| words::input_failed(&file.display().to_string(), &e))?;
+    Ok(Secret::new(text))
 }
 
 /// One line: asked for without an echo in a terminal, else from what is piped in.

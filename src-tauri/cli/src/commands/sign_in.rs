@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use serde_json::json;
 use signbell_engine::browser;
 use signbell_engine::control::client::Conversation;
-use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::control::{DeviceCode, Failure, Reply, Request};
 use signbell_engine::model::AccountName;
 use signbell_engine::view::StateName;
 use signbell_engine::wording;
@@ -18,21 +18,26 @@ use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
     let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
-    match args.account {
-        Some(account) => one(context, account, args.force, args.scopes, &mut pages).await.map(|()| 0),
-        None => all(context, &mut pages).await,
+    let how = |account| Request::SignIn {
+        account,
+        force: args.force,
+        scopes: args.scopes.clone(),
+        device: args.device,
+        port: args.port,
+    };
+    match args.account.clone() {
+        Some(account) => one(context, how(account), &mut pages).await.map(|()| 0),
+        None => all(context, how, &mut pages).await,
     }
 }
 
+/// To sign in as it is usual.
+pub(super) fn request(account: AccountName) -> Request {
+    Request::SignIn { account, force: false, scopes: vec![], device: false, port: None }
+}
+
 /// Signs in to one account and prints how it stands then.
-pub(super) async fn one(
-    context: &Context,
-    account: AccountName,
-    force: bool,
-    scopes: Vec<String>,
-    pages: &mut Pages,
-) -> Result<(), Failure> {
-    let request = Request::SignIn { account, force, scopes };
+pub(super) async fn one(context: &Context, request: Request, pages: &mut Pages) -> Result<(), Failure> {
     let mut conversation = Conversation::open(&context.socket(), &request).await?;
     loop {
         let reply = tokio::select! {
@@ -44,6 +49,7 @@ pub(super) async fn one(
         };
         match reply {
             Some(Reply::AuthorizeUrl { account, url }) => pages.show(context, &account, &url)?,
+            Some(Reply::DeviceCode(code)) => show_code(context, &code)?,
             Some(Reply::SignedIn(signed_in)) => return context.signed_in(&signed_in),
             Some(Reply::Notice(_)) => {}
             Some(_) => return Err(words::odd_reply()),
@@ -54,13 +60,13 @@ pub(super) async fn one(
 
 /// One account's failure doesn't keep the others from being signed in to; the first decides the
 /// exit code.
-async fn all(context: &Context, pages: &mut Pages) -> Result<u8, Failure> {
+async fn all(context: &Context, request: impl Fn(AccountName) -> Request, pages: &mut Pages) -> Result<u8, Failure> {
     let accounts = context.view().await?.accounts;
     let mut code = 0;
     let mut any = false;
     for account in accounts.into_iter().filter(|a| a.state == StateName::NeedsSignIn) {
         any = true;
-        if let Err(failure) = one(context, account.account, false, vec![], pages).await {
+        if let Err(failure) = one(context, request(account.account), pages).await {
             context.out.failure(&failure);
             code = if code == 0 { failure.kind.exit_code() } else { code };
         }
@@ -69,6 +75,26 @@ async fn all(context: &Context, pages: &mut Pages) -> Result<u8, Failure> {
         context.out.say(words::NOBODY_NEEDS_YOU);
     }
     Ok(code)
+}
+
+/// Shows the code for another device: to people with a QR code, to scripts as JSON.
+fn show_code(context: &Context, code: &DeviceCode) -> Result<(), Failure> {
+    for url in std::iter::once(&code.verification_uri).chain(&code.verification_uri_complete) {
+        if !browser::may_open(url) {
+            return Err(words::bad_page(url.scheme()));
+        }
+    }
+    let shown = code.verification_uri_complete.as_ref().unwrap_or(&code.verification_uri);
+    context.out.say(&words::device(&code.verification_uri, &code.user_code, code.expires_in));
+    context.out.result(code, || qr(shown.as_str()).unwrap_or_else(|| shown.to_string()))
+}
+
+/// A QR code of half blocks, light on dark as terminals are; nothing for an address that is too long.
+fn qr(text: &str) -> Option<String> {
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L).ok()?;
+    let mut drawn = code.render::<qrcode::render::unicode::Dense1x2>();
+    let (dark, light) = (qrcode::render::unicode::Dense1x2::Dark, qrcode::render::unicode::Dense1x2::Light);
+    Some(drawn.dark_color(light).light_color(dark).build())
 }
 
 /// Where the person sees a sign-in page.

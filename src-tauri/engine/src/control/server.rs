@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Failure, Notice, Reply, Request};
-use crate::engine::{Core, Progress};
+use crate::engine::{Core, How, Progress};
+use crate::signin::Place;
 use crate::wording;
 
 /// No request is longer.
@@ -73,8 +74,10 @@ impl Connection {
             Request::Watch => return self.watch(core).await,
             Request::Add(add) => finish(core.add(add, false).await, Reply::Added),
             Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
-            Request::SignIn { account, force, scopes } => {
-                return self.sign_in(core, &account, force, scopes.into()).await;
+            Request::SignIn { account, force, scopes, device, port } => {
+                let place = if device { Place::OtherDevice } else { Place::Here };
+                let how = How { force, typed: scopes.into(), place, port };
+                return self.sign_in(core, &account, how).await;
             }
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => done(core.sign_out(&account, forget).await),
@@ -154,15 +157,9 @@ impl Connection {
         }
     }
 
-    async fn sign_in(
-        &mut self,
-        core: &Core,
-        account: &crate::model::AccountName,
-        force: bool,
-        scopes: crate::model::Scopes,
-    ) -> io::Result<()> {
+    async fn sign_in(&mut self, core: &Core, account: &crate::model::AccountName, how: How) -> io::Result<()> {
         let (progress, mut told) = mpsc::unbounded_channel();
-        let signing_in = core.sign_in(account, force, &scopes, move |step| drop(progress.send(step)));
+        let signing_in = core.sign_in(account, &how, move |step| drop(progress.send(step)));
         tokio::pin!(signing_in);
         let mut paste: Option<mpsc::Sender<String>> = None;
         let mut listening = true;
@@ -171,6 +168,7 @@ impl Connection {
                 biased;
                 Some(step) = told.recv() => match step {
                     Progress::Page(url) => self.reply(&Reply::AuthorizeUrl { account: account.clone(), url }).await?,
+                    Progress::Device(code) => self.reply(&Reply::DeviceCode(code)).await?,
                     Progress::Paste(sender) => paste = Some(sender),
                 },
                 outcome = &mut signing_in => return self.reply(&finish(outcome, Reply::SignedIn)).await,

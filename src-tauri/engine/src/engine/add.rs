@@ -9,12 +9,14 @@ use super::settings::tool_or_new;
 use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, ToolConfig};
 use crate::control::{AddService, Added, Failure};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
+use crate::provider::jws::SigningKey;
 use crate::provider::register;
 use crate::provider::resource::{self, Resource, ResourceError};
-use crate::provider::{Provider, TokenAuth, is_in_public};
+use crate::provider::{Provider, TokenAuth, client_key_item, client_secret_item, is_in_public};
 use crate::rules;
 use crate::secret::Secret;
 use crate::signin::loopback::PATH;
+use crate::vault::Vault;
 use crate::wording;
 
 /// Asked for where the person names no scope, as far as the provider offers them: who it is, and a
@@ -26,8 +28,16 @@ struct Plan {
     provider: (ProviderName, Option<ProviderConfig>),
     account: (AccountName, Option<AccountConfig>),
     service: (ServiceName, ServiceConfig),
-    /// The provider's client secret.
-    secret: Option<Secret>,
+    /// What the provider knows us by.
+    secrets: Secrets,
+}
+
+/// What a provider knows us by besides the client id; nothing of it is ever in the settings.
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) secret: Option<Secret>,
+    /// A private key as PEM text.
+    pub(super) key: Option<Secret>,
 }
 
 /// Who signs people in at a service.
@@ -49,11 +59,9 @@ impl Core {
     pub(crate) async fn add(&self, add: AddService, ephemeral: bool) -> Result<Added, Failure> {
         config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
         let plan = self.plan(&add).await?;
-        if let (Some(secret), (name, Some(_))) = (&plan.secret, &plan.provider) {
+        if let (name, Some(_)) = &plan.provider {
             let vault = if ephemeral { &self.memory } else { &self.vault };
-            let item =
-                crate::vault::ItemName::new(format!("client-secret:{name}")).map_err(|e| wording::vault_failure(&e))?;
-            vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
+            write_secrets(vault, name, &plan.secrets).await?;
         }
         let tool = if ephemeral {
             self.edit_ephemeral(|config, ephemeral| {
@@ -109,7 +117,10 @@ impl Core {
         } else {
             None
         };
-        let mut secret = add.client_secret.clone();
+        let mut secrets = Secrets { secret: add.client_secret.clone(), key: add.client_key.clone() };
+        if let Some(key) = &secrets.key {
+            SigningKey::from_pem(key).map_err(|e| wording::bad_client_key(&e))?;
+        }
         let (provider, account) = match known_account {
             Some((name, account)) => {
                 let issuer = config.providers.get(&account.provider).map(|provider| &provider.issuer);
@@ -123,7 +134,8 @@ impl Core {
             }
             None => {
                 let (provider, settings, registered) = self.plan_provider(&config, add, found.as_ref()).await?;
-                secret = secret.or(registered);
+                secrets.secret = secrets.secret.or(registered.secret);
+                secrets.key = secrets.key.or(registered.key);
                 let offered = found.as_ref().and_then(|found| found.resource.scopes.clone());
                 let discovered = found.is_some();
                 let scopes = self.plan_scopes(&config, add, &provider, settings.as_ref(), offered, discovered).await?;
@@ -135,11 +147,13 @@ impl Core {
                 ((provider, settings), (name, Some(account)))
             }
         };
+        let dpop = add.dpop || found.as_ref().is_some_and(|found| found.resource.bound);
         let resource = add.resource.clone().or(found.and_then(|found| found.resource.resource));
         let service_config = ServiceConfig {
             url: add.url.clone(),
             account: account.0.clone(),
             resource,
+            dpop,
             hold_seconds: None,
             replay_unsafe: true,
             expired: ExpiredAnswer::Automatic,
@@ -153,7 +167,7 @@ impl Core {
             inject: None,
             rules: vec![],
         };
-        Ok(Plan { provider, account, service: (service, service_config), secret })
+        Ok(Plan { provider, account, service: (service, service_config), secrets })
     }
 
     /// Asks a service who signs people in there. What a public service names is looked for in public only.
@@ -169,7 +183,7 @@ impl Core {
         config: &Config,
         add: &AddService,
         found: Option<&FoundServer>,
-    ) -> Result<(ProviderName, Option<ProviderConfig>, Option<Secret>), Failure> {
+    ) -> Result<(ProviderName, Option<ProviderConfig>, Secrets), Failure> {
         let issuer = add.issuer.as_ref().or(found.map(|found| &found.resource.issuer));
         let known = config.providers.iter().find(|(name, provider)| {
             add.provider.as_ref().is_none_or(|wanted| wanted == *name)
@@ -177,8 +191,14 @@ impl Core {
                 && add.client_id.as_ref().is_none_or(|id| *id == provider.client_id)
                 && (add.provider.is_some() || issuer.is_some())
         });
-        if let Some((name, _)) = known.filter(|_| add.client_secret.is_none()) {
-            return Ok((name.clone(), None, None));
+        let known = known.filter(|(_, provider)| {
+            add.client_secret.is_none()
+                && add.client_key.is_none()
+                && provider.grant == add.grant
+                && provider.via == add.via
+        });
+        if let Some((name, _)) = known {
+            return Ok((name.clone(), None, Secrets::default()));
         }
         let Some(issuer) = issuer else { return Err(wording::issuer_needed(&add.url)) };
         let name = match &add.provider {
@@ -192,27 +212,32 @@ impl Core {
             issuer: issuer.clone(),
             client_id: add.client_id.clone().unwrap_or_default(),
             client_secret_in_vault: add.client_secret.is_some(),
+            client_key_in_vault: add.client_key.is_some(),
+            client_key_id: add.client_key_id.clone(),
+            grant: add.grant,
+            subject: add.subject.clone(),
+            via: add.via.clone(),
             title: None,
             registered: false,
             token_auth: None,
             redirect_port: None,
             only_public: found.is_some_and(|found| found.only_public),
         };
-        let mut secret = None;
+        let mut secrets = Secrets::default();
         if add.client_id.is_none() {
-            secret = self.become_known(&name, &mut provider, &config.network).await?;
+            secrets = self.become_known(&name, &mut provider, &config.network).await?;
         }
-        Ok((name, Some(provider), secret))
+        Ok((name, Some(provider), secrets))
     }
 
     /// Makes us known to the server (DESIGN.md: a client ID metadata document, else RFC 7591), and returns the
-    /// client secret if it gave one.
+    /// secret or the key if there is one.
     pub(super) async fn become_known(
         &self,
         name: &ProviderName,
         settings: &mut ProviderConfig,
         network: &config::NetworkConfig,
-    ) -> Result<Option<Secret>, Failure> {
+    ) -> Result<Secrets, Failure> {
         let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
         if metadata.client_id_metadata_document_supported
@@ -220,7 +245,7 @@ impl Core {
         {
             settings.client_id = document.to_string();
             settings.token_auth = Some(TokenAuth::None);
-            return Ok(None);
+            return Ok(Secrets::default());
         }
         let port = settings.redirect_port.or(free_port().await);
         let redirect = match port {
@@ -229,15 +254,17 @@ impl Core {
         };
         let redirect: Url = redirect.parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
         let http = if settings.only_public { self.http.only_public() } else { self.http.clone() };
-        let registered = register::register(&http, &settings.issuer, metadata, &redirect)
+        let registered = register::register(&http, &settings.issuer, metadata, &redirect, settings.grant)
             .await
             .map_err(|e| wording::not_registered(&settings.issuer, &e))?;
         settings.client_id = registered.client_id;
         settings.client_secret_in_vault = registered.client_secret.is_some();
+        settings.client_key_in_vault = registered.client_key.is_some();
+        settings.client_key_id = None;
         settings.token_auth = Some(registered.token_auth);
         settings.redirect_port = port;
         settings.registered = true;
-        Ok(registered.client_secret)
+        Ok(Secrets { secret: registered.client_secret, key: registered.client_key })
     }
 
     /// What to ask for. The provider's metadata is read for it, so a wrong issuer is told now and not
@@ -342,6 +369,9 @@ impl Plan {
         if let Some(resource) = &service.resource {
             set(document, ["services", name, "resource"], value(resource.as_str()));
         }
+        if service.dpop {
+            set(document, ["services", name, "dpop"], value(true));
+        }
         if let Some(preset) = &service.preset {
             set(document, ["services", name, "preset"], value(preset.as_str()));
         }
@@ -349,6 +379,17 @@ impl Plan {
             write_tool(document, &tool.name, &tool.config);
         }
     }
+}
+
+/// Puts what a provider knows us by into the vault.
+pub(super) async fn write_secrets(vault: &Vault, provider: &ProviderName, secrets: &Secrets) -> Result<(), Failure> {
+    for (item, secret) in [(client_secret_item(provider), &secrets.secret), (client_key_item(provider), &secrets.key)] {
+        if let Some(secret) = secret {
+            let item = item.map_err(|e| wording::vault_failure(&e))?;
+            vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
+        }
+    }
+    Ok(())
 }
 
 /// A port for the redirect, to be registered: some servers want it to the digit.

@@ -130,7 +130,9 @@ impl Core {
         lock(&self.providers).retain(|name, provider| {
             config.providers.get(name).is_some_and(|c| *provider.registration() == registration(name, c))
         });
-        let grants: Vec<GrantId> = config.services.values().map(grant_of).collect();
+        let vouching: Vec<GrantId> =
+            config.providers.values().filter_map(|p| p.via.as_ref()).map(Self::vouching_grant).collect();
+        let grants: Vec<GrantId> = config.services.values().map(grant_of).chain(vouching.iter().cloned()).collect();
         // A session keeps to the registration that it began with; where that changes, it begins anew.
         let same = |grant: &GrantId, session: &SessionHandle| {
             let account = config.accounts.get(&grant.account);
@@ -146,6 +148,9 @@ impl Core {
         }
         let services: Vec<Route> =
             config.services.iter().filter_map(|(name, service)| self.route(&config, name, service)).collect();
+        for grant in &vouching {
+            self.session(&config, grant);
+        }
         let tools = config.tools.iter().map(|(name, tool)| Tool {
             name: name.clone(),
             key: tool.key_sha256,
@@ -217,9 +222,10 @@ impl Core {
         let name = &config.accounts.get(account)?.provider;
         let settings = config.providers.get(name)?;
         let mut providers = lock(&self.providers);
-        let provider = providers
-            .entry(name.clone())
-            .or_insert_with(|| Provider::new(registration(name, settings), self.http.clone(), self.vault.clone()));
+        let provider = providers.entry(name.clone()).or_insert_with(|| {
+            let employer = settings.via.clone().map(|via| self.employer(via));
+            Provider::vouched(registration(name, settings), self.http.clone(), self.vault.clone(), employer)
+        });
         Some(provider.clone())
     }
 
@@ -308,7 +314,12 @@ pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig)
         issuer: config.issuer.clone(),
         client_id: config.client_id.clone(),
         confidential: config.client_secret_in_vault,
+        has_key: config.client_key_in_vault,
+        key_id: config.client_key_id.clone(),
         token_auth: config.token_auth,
+        grant: config.grant,
+        subject: config.subject.clone(),
+        via: config.via.clone(),
         redirect_port: config.redirect_port,
         only_public: config.only_public,
     }
@@ -345,7 +356,7 @@ impl Core {
                         scopes: held.tokens.scopes.clone().into(),
                         issued_at: Some(held.tokens.issued.wall_unix(now)),
                         expires_at: held.tokens.expires_at(now),
-                        refreshable: held.tokens.refresh.is_some(),
+                        refreshable: held.tokens.is_renewable(),
                     },
                 );
                 if !held.unsaved {

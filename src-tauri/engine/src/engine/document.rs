@@ -4,6 +4,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::config::{ProviderConfig, ToolConfig};
 use crate::model::{ExpiredAnswer, ServiceName, ToolName};
+use crate::provider::Grant;
 
 pub(super) fn expired_text(expired: ExpiredAnswer) -> &'static str {
     match expired {
@@ -31,6 +32,21 @@ pub(super) fn write_registration(document: &mut DocumentMut, name: &str, provide
     let mut put = |key, item| set(document, ["providers", name, key], item);
     if provider.registered {
         put("registered", value(true));
+    }
+    if provider.client_key_in_vault {
+        put("client_key_in_vault", value(true));
+    }
+    if let Some(id) = &provider.client_key_id {
+        put("client_key_id", value(id));
+    }
+    if provider.grant != Grant::AuthorizationCode {
+        put("grant", value(provider.grant.as_str()));
+    }
+    if let Some(subject) = &provider.subject {
+        put("subject", value(subject));
+    }
+    if let Some(via) = &provider.via {
+        put("via", value(via.as_str()));
     }
     if let Some(method) = provider.token_auth {
         put("token_auth", value(method.as_str()));

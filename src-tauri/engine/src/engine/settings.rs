@@ -14,7 +14,7 @@ use crate::activity::Kind;
 use crate::config::{Config, KeyDigest, ToolConfig};
 use crate::control::{AddTool, Failure, Judged, ToolKey};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
-use crate::provider::client_secret_item;
+use crate::provider::{client_key_item, client_secret_item};
 use crate::rules;
 use crate::rules::saved::{self, Saved};
 use crate::secret::Secret;
@@ -29,7 +29,7 @@ impl Core {
                 remove_service(document, service);
             }
             remove(document, "accounts", account.as_str());
-            // A provider that nobody is left at goes too, with its client secret.
+            // A provider that nobody is left at goes too, with its client secret and key.
             let provider = config.accounts.get(account).map(|settings| settings.provider.clone());
             let others = |name: &ProviderName| {
                 config.accounts.iter().any(|(other, settings)| other != account && settings.provider == *name)
@@ -41,11 +41,10 @@ impl Core {
             Ok(orphan)
         })?;
         if let Some(provider) = orphan {
-            let deleted = match client_secret_item(&provider) {
-                Ok(item) => self.vault.delete(&item).await,
-                Err(e) => Err(e),
-            };
-            deleted.map_err(|e| wording::vault_failure(&e))?;
+            for item in [client_secret_item(&provider), client_key_item(&provider)] {
+                let item = item.map_err(|e| wording::vault_failure(&e))?;
+                self.vault.delete(&item).await.map_err(|e| wording::vault_failure(&e))?;
+            }
         }
         self.proxy.asks.forget(|grant| grant.account == *account);
         self.bell.settled(account);

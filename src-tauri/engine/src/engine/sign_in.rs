@@ -8,52 +8,70 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::core::{Core, lock};
-use super::document::{set, write_registration};
+use super::add::write_secrets;
+use super::core::{Core, grant_of, lock};
+use super::document::{set, unset, write_registration};
 use crate::activity::Kind;
 use crate::ask::Ask;
-use crate::control::{Failure, SignedIn};
+use crate::control::{DeviceCode, Failure, SignedIn};
 use crate::model::{AccountName, GrantId, Scopes};
-use crate::provider::{Provider, client_secret_item};
+use crate::provider::Provider;
 use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
 use crate::session::tokens::{self, TokenSet};
 use crate::session::{SessionHandle, item_of};
-use crate::signin::{self, AttemptError, CallbackError, SignIn, SignInError};
+use crate::signin::{self, AttemptError, CallbackError, Place, Prompt, SignIn, SignInError};
 use crate::vault::VaultError;
 use crate::wording;
 
 /// A sign-in under way. A second one for the same grant joins it instead of opening another.
 #[derive(Clone)]
 pub(super) struct Underway {
-    page: watch::Receiver<Option<Url>>,
+    page: watch::Receiver<Option<Prompt>>,
     outcome: watch::Receiver<Option<Result<(), SignInError>>>,
     pasted: mpsc::Sender<String>,
     /// Ends it: the person signed out meanwhile, or wants another one.
     cancel: CancellationToken,
     /// What it asks for.
     scopes: Scopes,
+    /// Where the person signs in.
+    place: Place,
+}
+
+/// How to sign in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct How {
+    /// Also where the session is good.
+    pub(crate) force: bool,
+    /// Scopes that the person wrote out: only so can one be added that no list names.
+    pub(crate) typed: Scopes,
+    /// Where.
+    pub(crate) place: Place,
+    /// The redirect's port, where a tunnel leads to it.
+    pub(crate) port: Option<u16>,
 }
 
 /// What a sign-in tells while it goes on.
 pub(crate) enum Progress {
     /// The page for the browser.
     Page(Url),
+    /// The code for another device.
+    Device(DeviceCode),
     /// Where a pasted redirect goes.
     Paste(mpsc::Sender<String>),
 }
 
 impl Core {
     /// Signs in every grant of the account that needs it or is asked for more, one page after the other.
-    /// `typed` are scopes that the person wrote out: only so can one be added that no list names.
     pub(crate) async fn sign_in(
         &self,
         account: &AccountName,
-        force: bool,
-        typed: &Scopes,
-        mut tell: impl FnMut(Progress),
+        how: &How,
+        mut tell: impl FnMut(Progress) + Send,
     ) -> Result<SignedIn, Failure> {
         self.must_exist(account)?;
+        let typed = &how.typed;
+        self.sign_in_voucher(account, how, &mut tell).await?;
         let sessions = self.sessions_of(account);
         if sessions.is_empty() {
             return Err(wording::account_without_service(account));
@@ -68,19 +86,22 @@ impl Core {
             let session = self.known_there(&grant, session).await?;
             let ask = asks.get(&grant).cloned().unwrap_or_default();
             let own = if !anybody || named(&ask) { typed.clone() } else { Scopes::default() };
-            if !force && own.is_empty() && !ask.is_for_a_click() && !self.needs_sign_in(&session).await? {
+            if !how.force && own.is_empty() && !ask.is_for_a_click() && !self.needs_sign_in(&session).await? {
                 if !ask.unlisted.is_empty() {
                     untyped = Some(ask.unlisted);
                 }
                 continue;
             }
             self.proxy.asks.reconsider(&grant, &own);
-            let mut underway = self.begin(&grant, &session, &ask.listed.union(&own))?;
+            let mut underway = self.begin(&grant, &session, &ask.listed.union(&own), how)?;
             tell(Progress::Paste(underway.pasted.clone()));
             if let Ok(page) = underway.page.wait_for(Option::is_some).await
-                && let Some(page) = page.clone()
+                && let Some(prompt) = page.clone()
             {
-                tell(Progress::Page(page));
+                tell(match prompt {
+                    Prompt::Page(url) => Progress::Page(url),
+                    Prompt::Device(code) => Progress::Device(device_code(account, &code)),
+                });
             }
             let outcome = underway.outcome.wait_for(Option::is_some).await.map(|o| o.clone());
             let title = self.titles(&self.config(), account).1;
@@ -99,6 +120,21 @@ impl Core {
         }
     }
 
+    /// The account that vouches for this one is signed in first.
+    async fn sign_in_voucher(
+        &self,
+        account: &AccountName,
+        how: &How,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), Failure> {
+        let config = self.config();
+        let provider = config.accounts.get(account).and_then(|account| config.providers.get(&account.provider));
+        let Some(via) = provider.and_then(|provider| provider.via.clone()) else { return Ok(()) };
+        let how = How { force: false, typed: Scopes::default(), ..how.clone() };
+        // Whoever vouches is signed in to by hand, so this goes no deeper.
+        Box::pin(self.sign_in(&via, &how, tell)).await.map(drop)
+    }
+
     /// A server that has forgotten our registration gets a new one first, where it registers by itself.
     /// Tokens of the old one are not used again.
     async fn known_there(&self, grant: &GrantId, session: SessionHandle) -> Result<SessionHandle, Failure> {
@@ -110,15 +146,13 @@ impl Core {
         let Some((name, mut settings)) = settings.filter(|(_, provider)| rejected && provider.registered) else {
             return Ok(session);
         };
-        let secret = self.become_known(&name, &mut settings, &config.network).await?;
-        if let Some(secret) = &secret {
-            let item = client_secret_item(&name).map_err(|e| wording::vault_failure(&e))?;
-            self.vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
-        }
+        let secrets = self.become_known(&name, &mut settings, &config.network).await?;
+        write_secrets(&self.vault, &name, &secrets).await?;
         self.edit(|_, document| {
             set(document, ["providers", name.as_str(), "client_id"], toml_edit::value(settings.client_id.as_str()));
             let confidential = toml_edit::value(settings.client_secret_in_vault);
             set(document, ["providers", name.as_str(), "client_secret_in_vault"], confidential);
+            unset(document, ["providers", name.as_str(), "client_key_in_vault"]);
             write_registration(document, name.as_str(), &settings);
             Ok(())
         })?;
@@ -138,10 +172,10 @@ impl Core {
     }
 
     /// Starts a sign-in on a task of its own, so that it outlives the window that began it.
-    fn begin(&self, grant: &GrantId, session: &SessionHandle, more: &Scopes) -> Result<Underway, Failure> {
+    fn begin(&self, grant: &GrantId, session: &SessionHandle, more: &Scopes, how: &How) -> Result<Underway, Failure> {
         let mut all = lock(&self.underway);
         if let Some(underway) = all.get(grant).filter(|u| u.outcome.borrow().is_none()) {
-            if underway.scopes.covers(more) {
+            if underway.scopes.covers(more) && underway.place == how.place {
                 return Ok(underway.clone());
             }
             // It does not ask for what the person wants now: another page takes its place.
@@ -158,12 +192,16 @@ impl Core {
             claims: self.proxy.asks.of(grant).and_then(|ask| ask.claims),
             expected: self.known.identity(&grant.account),
             title: self.titles(&config, &grant.account).1,
+            place: how.place,
+            port: how.port,
+            bound: config.services.values().any(|service| service.dpop && grant_of(service) == *grant),
         };
         let (show, page) = watch::channel(None);
         let (finish, outcome) = watch::channel(None);
         let (pasted, lines) = mpsc::channel(4);
         let cancel = CancellationToken::new();
-        let underway = Underway { page, outcome, pasted, cancel: cancel.clone(), scopes: what.scopes.clone() };
+        let underway =
+            Underway { page, outcome, pasted, cancel: cancel.clone(), scopes: what.scopes.clone(), place: how.place };
         all.insert(grant.clone(), underway.clone());
         drop(all);
         let (core, session, guard) = (self.this.clone(), session.clone(), self.bell.signing_in(&grant.account));
@@ -171,7 +209,7 @@ impl Core {
             let result = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(SignInError::Cancelled),
-                result = signin::run(&what, &session, |url| drop(show.send(Some(url))), lines) => result,
+                result = signin::run(&what, &session, |prompt| drop(show.send(Some(prompt))), lines) => result,
             };
             if let Some(core) = core.upgrade() {
                 core.sign_in_ended(&what, &result);
@@ -358,6 +396,9 @@ impl Core {
             .lease(Want { refused: None, min_valid })
             .await
             .map_err(|unready| wording::unready(&title, account, &unready))?;
+        if lease.dpop().is_some() {
+            return Err(wording::token_is_bound(&title));
+        }
         self.activity.record(Kind::Used, |record| {
             record.account = Some(account.clone());
             record.text = wording::token_printed(&title);
@@ -396,5 +437,15 @@ async fn revoke(account: &AccountName, provider: &Provider, tokens: &TokenSet) {
     let revoked = tokio::time::timeout(Duration::from_secs(10), provider.revoke(tokens)).await;
     if !matches!(revoked, Ok(Ok(_))) {
         tracing::info!("the tokens of {account} are wiped here, but the provider did not revoke them");
+    }
+}
+
+fn device_code(account: &AccountName, code: &crate::provider::DeviceCode) -> DeviceCode {
+    DeviceCode {
+        account: account.clone(),
+        user_code: code.user_code.clone(),
+        verification_uri: code.verification_uri.clone(),
+        verification_uri_complete: code.verification_uri_complete.clone(),
+        expires_in: code.lifetime.as_secs(),
     }
 }

@@ -252,7 +252,7 @@ impl Standing {
         standing.view.scopes = held.tokens.scopes.clone().into();
         standing.view.expires_at = expires_at;
         standing.issued_at = Some(held.tokens.issued.wall_unix(now));
-        standing.refreshable = held.tokens.refresh.is_some();
+        standing.refreshable = held.tokens.is_renewable();
         standing
     }
 }

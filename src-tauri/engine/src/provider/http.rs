@@ -294,28 +294,6 @@ impl Http {
         }
         serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
     }
-
-    /// Posts a form.
-    ///
-    /// # Errors
-    /// [`FetchError`], but never `Status`.
-    pub async fn post_form(
-        &self,
-        url: &Url,
-        form: &[(&str, &str)],
-        basic: Option<(&str, &Secret)>,
-    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let mut request = ::http::Request::post(url.as_str()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some((id, secret)) = basic {
-            request = request.header(::http::header::AUTHORIZATION, basic_credentials(id, secret));
-        }
-        let request = request
-            .body(body.into_bytes())
-            .map_err(|e| FetchError::NotSent { host: host.clone(), why: e.to_string() })?;
-        self.send(request).await
-    }
 }
 
 const PRIVATE: &str = "it leads to this machine or its network";
@@ -399,7 +377,7 @@ fn embedded_v4(ip: std::net::Ipv6Addr) -> Option<std::net::Ipv4Addr> {
 }
 
 /// RFC 6749 section 2.3.1: id and secret form-encoded, then Basic.
-fn basic_credentials(id: &str, secret: &Secret) -> HeaderValue {
+pub(super) fn basic_credentials(id: &str, secret: &Secret) -> HeaderValue {
     let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(id), encode(secret.expose()));
     let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));

@@ -33,6 +33,12 @@ pub struct Metadata {
     /// RFC 7591.
     #[serde(default)]
     pub registration_endpoint: Option<Url>,
+    /// RFC 8628.
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<Url>,
+    /// RFC 9449 section 5.1: how a DPoP proof may be signed.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
     /// RFC 9126.
     #[serde(default)]
     pub pushed_authorization_request_endpoint: Option<Url>,
@@ -134,6 +140,7 @@ fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataE
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
         ("registration_endpoint", metadata.registration_endpoint.as_ref()),
+        ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),
         ("pushed_authorization_request_endpoint", metadata.pushed_authorization_request_endpoint.as_ref()),
     ];
     for (endpoint, url) in endpoints {

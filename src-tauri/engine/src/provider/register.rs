@@ -6,7 +6,8 @@ use serde_json::json;
 use url::Url;
 
 use super::http::{FetchError, Http};
-use super::{Metadata, TokenAuth};
+use super::jws::SigningKey;
+use super::{Grant, Metadata, TokenAuth};
 use crate::secret::Secret;
 
 /// Our client registration at a server.
@@ -16,6 +17,8 @@ pub struct Registered {
     pub client_id: String,
     /// For servers that know no public clients.
     pub client_secret: Option<Secret>,
+    /// Our private key as PEM text, for servers that want an assertion.
+    pub client_key: Option<Secret>,
     /// How the token endpoint wants to see it.
     pub token_auth: TokenAuth,
 }
@@ -39,6 +42,9 @@ pub enum RegisterError {
         /// Its `error`.
         error: Option<String>,
     },
+    /// We have no key to show.
+    #[error("no key could be made: {0}")]
+    Key(String),
     /// Its answer is no registration.
     #[error("{issuer}: {why}")]
     Malformed {
@@ -69,19 +75,41 @@ pub async fn register(
     issuer: &Url,
     metadata: &Metadata,
     redirect: &Url,
+    grant: Grant,
 ) -> Result<Registered, RegisterError> {
     let Some(endpoint) = &metadata.registration_endpoint else {
         return Err(RegisterError::NotOffered(issuer.clone()));
     };
-    let wanted = TokenAuth::preferred(&metadata.token_endpoint_auth_methods_supported);
-    let document = json!({
+    let wanted = match (TokenAuth::preferred(&metadata.token_endpoint_auth_methods_supported), grant) {
+        // Who asks in its own name must show something.
+        (TokenAuth::None, Grant::ClientCredentials | Grant::JwtBearer) => TokenAuth::PrivateKeyJwt,
+        (preferred, _) => preferred,
+    };
+    let mut document = json!({
         "client_name": "Signbell",
         "application_type": "native",
         "redirect_uris": [redirect],
-        "grant_types": ["authorization_code", "refresh_token"],
+        "grant_types": grant_types(grant, metadata),
         "response_types": ["code"],
         "token_endpoint_auth_method": wanted.as_str(),
     });
+    if grant.is_unattended() {
+        document["redirect_uris"] = json!([]);
+        document["response_types"] = json!([]);
+    }
+    let key = match wanted {
+        TokenAuth::PrivateKeyJwt => {
+            let (key, pem) = SigningKey::generate().map_err(|e| RegisterError::Key(e.to_string()))?;
+            let mut jwk = key.public_jwk();
+            jwk["kid"] = key.thumbprint().into();
+            jwk["alg"] = key.algorithm().into();
+            jwk["use"] = "sig".into();
+            document["jwks"] = json!({"keys": [jwk]});
+            document["token_endpoint_auth_signing_alg"] = key.algorithm().into();
+            Some(pem)
+        }
+        _ => None,
+    };
     let response = http.post_json(endpoint, &document).await?;
     // RFC 7591 says 201; some answer 200.
     let (status, body) = (response.status(), response.body());
@@ -105,8 +133,30 @@ pub async fn register(
         (None, Some(_)) => TokenAuth::Basic,
         (None, None) => TokenAuth::None,
     };
-    if token_auth != TokenAuth::None && client_secret.is_none() {
-        return Err(malformed(format!("it wants {} and gave no secret", token_auth.as_str())));
+    match token_auth {
+        TokenAuth::Basic | TokenAuth::Post if client_secret.is_none() => {
+            Err(malformed(format!("it wants {} and gave no secret", token_auth.as_str())))
+        }
+        TokenAuth::PrivateKeyJwt if key.is_none() => Err(malformed("it wants a key that it was not given".into())),
+        // A key that the server does not ask for after all is not kept.
+        TokenAuth::PrivateKeyJwt => {
+            Ok(Registered { client_id: answer.client_id, client_secret: None, client_key: key, token_auth })
+        }
+        _ => Ok(Registered { client_id: answer.client_id, client_secret, client_key: None, token_auth }),
     }
-    Ok(Registered { client_id: answer.client_id, client_secret, token_auth })
+}
+
+/// What we may want to do there.
+fn grant_types(grant: Grant, metadata: &Metadata) -> Vec<&'static str> {
+    match grant {
+        Grant::AuthorizationCode => {
+            let mut types = vec!["authorization_code", "refresh_token"];
+            if metadata.device_authorization_endpoint.is_some() {
+                types.push("urn:ietf:params:oauth:grant-type:device_code");
+            }
+            types
+        }
+        Grant::ClientCredentials => vec!["client_credentials"],
+        Grant::JwtBearer | Grant::IdentityAssertion => vec!["urn:ietf:params:oauth:grant-type:jwt-bearer"],
+    }
 }

@@ -22,6 +22,9 @@ pub struct Resource {
     pub resource: Option<String>,
     /// What its challenge asks for, else what its metadata offers. Nothing where neither says.
     pub scopes: Option<Scopes>,
+    /// Whether it takes tokens that are bound to a key alone (RFC 9449): as its metadata or its challenge
+    /// says.
+    pub bound: bool,
 }
 
 /// Why a service could not be understood.
@@ -54,6 +57,8 @@ struct Metadata {
     authorization_servers: Vec<String>,
     #[serde(default)]
     scopes_supported: Vec<String>,
+    #[serde(default)]
+    dpop_bound_access_tokens_required: bool,
 }
 
 /// Asks `service` without a token who signs people in there: by the `resource_metadata` of its 401, else
@@ -65,6 +70,7 @@ struct Metadata {
 pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceError> {
     let challenge = challenge_of(http, service).await?;
     let param = |name: &str| challenge.as_ref().and_then(|challenge| challenge.param(name));
+    let bound = challenge.as_ref().is_some_and(|challenge| challenge.is("dpop"));
     let asked = param("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
     let mut places = well_known(service);
     if let Some(named) = param("resource_metadata") {
@@ -88,9 +94,10 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
         }
         let metadata: Metadata =
             serde_json::from_value(document).map_err(|e| ResourceError::Malformed(format!("{place}: {e}")))?;
-        return read(service, metadata, asked);
+        let read = read(service, metadata, asked)?;
+        return Ok(Resource { bound: bound || read.bound, ..read });
     }
-    Ok(Resource { issuer: at_path(service, ""), resource: None, scopes: asked })
+    Ok(Resource { issuer: at_path(service, ""), resource: None, scopes: asked, bound })
 }
 
 fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Resource, ResourceError> {
@@ -107,7 +114,12 @@ fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Reso
         return Err(ResourceError::Unsafe(issuer.to_string()));
     }
     let offered = Some(metadata.scopes_supported.into_iter().collect::<Scopes>()).filter(|scopes| !scopes.is_empty());
-    Ok(Resource { issuer, resource: Some(metadata.resource), scopes: asked.or(offered) })
+    Ok(Resource {
+        issuer,
+        resource: Some(metadata.resource),
+        scopes: asked.or(offered),
+        bound: metadata.dpop_bound_access_tokens_required,
+    })
 }
 
 /// Whether `resource` is the service or a part of its path from the root: a token for it is one for the
@@ -150,7 +162,11 @@ async fn challenge_of(http: &Http, service: &Url) -> Result<Option<Challenge>, R
 
 fn bearer(headers: &HeaderMap) -> Option<Challenge> {
     let challenges = headers.get_all(WWW_AUTHENTICATE).iter().flat_map(challenge::parse);
-    challenges.into_iter().find(|challenge| challenge.is("bearer") || challenge.is("dpop"))
+    let mut challenges: Vec<_> =
+        challenges.filter(|challenge| challenge.is("bearer") || challenge.is("dpop")).collect();
+    // Bearer first: DPoP alone means that nothing else is taken.
+    challenges.sort_by_key(|challenge| challenge.is("dpop"));
+    challenges.into_iter().next()
 }
 
 #[cfg(test)]
@@ -188,6 +204,7 @@ mod tests {
                 resource: resource.into(),
                 authorization_servers: vec!["https://as.test".into()],
                 scopes_supported: vec![],
+                dpop_bound_access_tokens_required: false,
             };
             assert_eq!(read(&url(service), metadata, None).is_ok(), good, "{resource} for {service}");
         }
@@ -207,13 +224,18 @@ mod tests {
                 resource: "https://a.test".into(),
                 authorization_servers: vec![server.into()],
                 scopes_supported: vec!["a".into(), "b".into()],
+                dpop_bound_access_tokens_required: false,
             };
             let read = read(&url("https://a.test/mcp"), metadata, None);
             assert_eq!(read.is_ok(), good, "{server}");
             assert!(!good || read.unwrap().scopes == Some(Scopes::parse("a b")));
         }
-        let none =
-            Metadata { resource: "https://a.test".into(), authorization_servers: vec![], scopes_supported: vec![] };
+        let none = Metadata {
+            resource: "https://a.test".into(),
+            authorization_servers: vec![],
+            scopes_supported: vec![],
+            dpop_bound_access_tokens_required: false,
+        };
         assert!(matches!(read(&url("https://a.test/"), none, None), Err(ResourceError::Malformed(_))));
     }
 }

@@ -3,26 +3,28 @@
 //! The oauth2 crate builds the requests. The answers are read by a type of our own: its own fails
 //! the whole answer over an `expires_in` in quotes.
 
+mod call;
+pub(crate) mod device;
+mod grants;
 mod wire;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderValue, StatusCode};
-use oauth2::basic::{
-    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
+    RedirectUrl, RefreshToken, StandardRevocableToken, TokenUrl,
 };
-use serde::Deserialize;
 use url::Url;
 
+use self::call::Call;
+pub use self::grants::{Employer, Vouched};
 use self::wire::WireTokens;
-use super::http::{FetchError, Http};
+use super::dpop::DpopKey;
+use super::http::FetchError;
 use super::{Metadata, Provider, TokenAuth};
-use crate::clock::{self, Anchor};
+use crate::clock;
 use crate::model::Scopes;
 use crate::secret::Secret;
 use crate::session::tokens::TokenSet;
@@ -50,6 +52,9 @@ pub enum TokenError {
     /// A success without a usable token.
     #[error("{0}")]
     Nonsense(String),
+    /// The account that vouches for the person needs them first.
+    #[error("the account that vouches for this one needs a sign-in first")]
+    VoucherNeedsPerson,
 }
 
 /// Tokens as they came, with what only the first answer has.
@@ -101,24 +106,22 @@ impl Provider {
         code: String,
         verifier: PkceCodeVerifier,
         redirect: &Url,
-        resource: Option<&str>,
-        asked: &Scopes,
+        ask: &TokenAsk<'_>,
     ) -> Result<Issued, TokenError> {
         let (metadata, client) = self.token_client().await?;
         let client = client.set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
         let mut request = client.exchange_code(AuthorizationCode::new(code)).set_pkce_verifier(verifier);
-        if let Some(resource) = resource {
+        if let Some(resource) = ask.resource {
             request = request.add_extra_param("resource", resource.to_owned());
         }
-        let transcript = Transcript::default();
-        let http = transcript.recording(self.http());
-        let result = request.request_async(&http).await;
+        let call = Call::new(self, metadata, ask.dpop.cloned(), clock::now().unix()).await?;
+        let result = request.request_async(&call.sender()).await;
         tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "code exchanged");
-        transcript.read(result, asked, None)
+        call.read(result, ask.scopes)
     }
 
     /// Redeems a refresh token (RFC 6749 section 6). A missing or empty `refresh_token` in the answer
-    /// means that the old one stays.
+    /// means that the old one stays. Where the client asks in its own name, it asks again.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -128,6 +131,10 @@ impl Provider {
         resource: Option<&str>,
         claims: Option<&str>,
     ) -> Result<TokenSet, TokenError> {
+        let ask = TokenAsk { scopes: &tokens.scopes, resource, dpop: tokens.dpop.as_ref() };
+        if tokens.unattended {
+            return self.obtain(&ask).await.map(|issued| issued.tokens);
+        }
         let Some(refresh) = &tokens.refresh else {
             return Err(TokenError::NotSent("there is no refresh token".into()));
         };
@@ -140,11 +147,15 @@ impl Provider {
         if let Some(claims) = claims {
             request = request.add_extra_param("claims", claims.to_owned());
         }
-        let transcript = Transcript::default();
-        let http = transcript.recording(self.http());
-        let result = request.request_async(&http).await;
+        let unix = tokens.issued.provider_unix(clock::now());
+        let call = Call::new(self, metadata, tokens.dpop.clone(), unix).await?;
+        let result = request.request_async(&call.sender()).await;
         tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "refresh token used");
-        transcript.read(result, &tokens.scopes, Some(refresh)).map(|issued| issued.tokens)
+        let mut new = call.read(result, &tokens.scopes)?.tokens;
+        new.refresh = new.refresh.or_else(|| Some(refresh.clone()));
+        // OpenID Connect Core section 12.2: it may come without a new one.
+        new.id_token = new.id_token.or_else(|| tokens.id_token.clone());
+        Ok(new)
     }
 
     /// Revokes a token where the provider offers it (RFC 7009). Returns whether it does.
@@ -173,31 +184,22 @@ impl Provider {
         &self,
         metadata: &Metadata,
         endpoint: &Url,
-        mut form: Vec<(&str, &str)>,
+        form: Vec<(&str, &str)>,
     ) -> Result<::http::Response<Vec<u8>>, FetchError> {
-        let id = self.registration().client_id.as_str();
-        let secret = self.secret().await.map_err(|e| FetchError::NotSent {
-            host: endpoint.host_str().unwrap_or_default().to_owned(),
-            why: format!("the client secret can't be read: {e}"),
-        })?;
-        let basic = match secret {
-            Some(secret) if self.token_auth(metadata) == TokenAuth::Post => {
-                form.extend([("client_id", id), ("client_secret", secret.expose())]);
-                None
-            }
-            Some(secret) => Some((id, secret)),
-            None => {
-                form.push(("client_id", id));
-                None
-            }
-        };
-        self.http().post_form(endpoint, &form, basic).await
+        Call::new(self, metadata, None, clock::now().unix()).await?.post(endpoint, form).await
+    }
+
+    /// Whether our id and secret go in a header, apart from the form.
+    pub(crate) fn shows_itself_in_header(&self, metadata: &Metadata) -> bool {
+        self.registration().confidential && self.token_auth(metadata) == TokenAuth::Basic
     }
 
     /// How the token endpoint wants to see us: as it said when it registered us, else as its metadata says.
     fn token_auth(&self, metadata: &Metadata) -> TokenAuth {
-        self.registration().token_auth.unwrap_or_else(|| match only_post(metadata) {
-            true => TokenAuth::Post,
+        let registration = self.registration();
+        registration.token_auth.unwrap_or_else(|| match registration.has_key {
+            true => TokenAuth::PrivateKeyJwt,
+            false if only_post(metadata) => TokenAuth::Post,
             false => TokenAuth::Basic,
         })
     }
@@ -212,10 +214,17 @@ impl Provider {
         // Whatever is wrong with the metadata, the refresh token was not sent.
         self.metadata().await.map_err(|e| TokenError::NotSent(e.to_string()))
     }
+}
 
-    fn http(&self) -> &Http {
-        &self.inner.http
-    }
+/// What tokens are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenAsk<'a> {
+    /// Granted as asked, where the answer names none (RFC 6749 section 5.1).
+    pub(crate) scopes: &'a Scopes,
+    /// RFC 8707.
+    pub(crate) resource: Option<&'a str>,
+    /// The key that they are to be bound to.
+    pub(crate) dpop: Option<&'a Arc<DpopKey>>,
 }
 
 /// RFC 8414 section 2: `client_secret_basic` unless the server says that it takes only the form.
@@ -232,116 +241,5 @@ impl From<FetchError> for TokenError {
             FetchError::TooLarge { .. } | FetchError::NotJson { .. } => Self::Nonsense(error.to_string()),
             FetchError::Status { status, .. } => Self::Answer { status, error: None, retry_after: None },
         }
-    }
-}
-
-/// What the oauth2 crate's errors leave out of an answer: its status, its time, how long to wait.
-#[derive(Clone, Default)]
-struct Transcript {
-    seen: Arc<Mutex<Option<Seen>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Seen {
-    status: u16,
-    anchor_unix: Option<u64>,
-    retry_after: Option<Duration>,
-}
-
-type Pending = std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, FetchError>> + Send>>;
-
-impl Transcript {
-    /// An HTTP function for the oauth2 crate that notes what it sees, and turns an error that came
-    /// as a success (Slack, altinity) into the 400 that RFC 6749 gives it.
-    fn recording(&self, http: &Http) -> impl Fn(oauth2::HttpRequest) -> Pending + Send + Sync + 'static {
-        let (http, seen) = (http.clone(), Arc::clone(&self.seen));
-        move |request| {
-            let (http, seen) = (http.clone(), Arc::clone(&seen));
-            Box::pin(async move {
-                let mut response = http.send(request).await?;
-                let header = |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen {
-                    status: response.status().as_u16(),
-                    anchor_unix: header(::http::header::DATE).and_then(parse_http_date),
-                    retry_after: header(::http::header::RETRY_AFTER)
-                        .and_then(|s| s.trim().parse().ok())
-                        .map(Duration::from_secs),
-                });
-                if response.status() == StatusCode::OK && oauth_error(response.body()).is_some() {
-                    *response.status_mut() = StatusCode::BAD_REQUEST;
-                }
-                Ok(response)
-            })
-        }
-    }
-
-    fn read(
-        &self,
-        result: Result<WireTokens, RequestTokenError<FetchError, BasicErrorResponse>>,
-        asked: &Scopes,
-        refresh: Option<&Secret>,
-    ) -> Result<Issued, TokenError> {
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = |error| {
-            seen.map_or_else(
-                || TokenError::NoAnswer("nothing was received".into()),
-                |s| TokenError::Answer { status: s.status, error, retry_after: s.retry_after },
-            )
-        };
-        match result {
-            Ok(wire) => {
-                let refresh_token = wire.refresh_token.filter(|t| !t.secret().is_empty());
-                Ok(Issued {
-                    tokens: TokenSet {
-                        access: Secret::new(wire.access_token.secret().clone()),
-                        refresh: refresh_token.map(|t| Secret::new(t.secret().clone())).or_else(|| refresh.cloned()),
-                        // RFC 6749 section 5.1: left out means "as asked".
-                        scopes: wire.scope.map_or_else(|| asked.clone(), |s| Scopes::parse(&s)),
-                        issued: Anchor::new(seen.and_then(|s| s.anchor_unix), clock::now()),
-                        lifetime: wire.expires_in,
-                        jwt_expiry: OnceLock::new(),
-                    },
-                    id_token: wire.id_token,
-                })
-            }
-            Err(RequestTokenError::Request(e)) => Err(e.into()),
-            Err(RequestTokenError::ServerResponse(e)) => Err(answer(Some(error_code(e.error())))),
-            Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => match seen {
-                Some(s) if s.status >= 300 => Err(answer(None)),
-                _ => Err(TokenError::Nonsense("the answer holds no usable token".into())),
-            },
-        }
-    }
-}
-
-fn error_code(error: &BasicErrorResponseType) -> String {
-    error.to_string()
-}
-
-/// The `error` of a body that is an OAuth error.
-fn oauth_error(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        error: String,
-    }
-    serde_json::from_slice::<Body>(body).ok().map(|b| b.error).filter(|e| !e.is_empty())
-}
-
-/// RFC 9110 section 5.6.7; only the preferred format, which every current server sends.
-fn parse_http_date(text: &str) -> Option<u64> {
-    httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok().map(|d| d.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn an_error_in_a_success() {
-        assert_eq!(oauth_error(br#"{"error":"invalid_grant"}"#).as_deref(), Some("invalid_grant"));
-        assert_eq!(oauth_error(br#"{"ok":false,"error":"bad_refresh_token"}"#).as_deref(), Some("bad_refresh_token"));
-        assert_eq!(oauth_error(br#"{"access_token":"a"}"#), None);
-        assert_eq!(oauth_error(b"<html>"), None);
     }
 }

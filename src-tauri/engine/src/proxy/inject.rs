@@ -11,6 +11,8 @@ use super::hop_by_hop;
 use super::identify::KEY_PREFIX;
 use super::replay::{Outgoing, Source};
 use super::respond::Refusal;
+use crate::clock;
+use crate::provider::dpop::Proof;
 use crate::session::Lease;
 
 /// Builds one attempt's request.
@@ -38,8 +40,18 @@ pub(super) fn request(
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol.clone());
     }
-    let inject = &exchange.route.inject;
-    headers.insert(inject.header.clone(), inject.value(lease.access()).ok_or(Refusal::UnusableToken)?);
+    match lease.dpop() {
+        // Bound to a key: only `Authorization` and a proof of it will do (RFC 9449 section 7.1).
+        Some(key) => {
+            let unix = lease.provider_unix(clock::now());
+            let what = Proof { method: parts.method.as_str(), uri: upstream, access: Some(lease.access()), unix };
+            key.put(headers, what).map_err(|_| Refusal::UnusableToken)?;
+        }
+        None => {
+            let inject = &exchange.route.inject;
+            headers.insert(inject.header.clone(), inject.value(lease.access()).ok_or(Refusal::UnusableToken)?);
+        }
+    }
     Ok(request)
 }
 
@@ -67,6 +79,7 @@ fn strip(headers: &mut HeaderMap, inject: &HeaderName) {
             || matches!(
                 &*name,
                 "authorization"
+                    | "dpop"
                     | "proxy-authorization"
                     | "forwarded"
                     | "host"
@@ -99,6 +112,7 @@ mod tests {
             ("authorization", "Bearer two"),
             ("proxy-authorization", "Basic x"),
             ("x-signbell-key", "sbk_x"),
+            ("dpop", "the tool's own proof"),
             ("x-shop-token", "mine"),
             ("x_shop_token", "mine"),
             ("x-forwarded-for", "1.2.3.4"),

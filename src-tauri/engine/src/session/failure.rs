@@ -75,6 +75,7 @@ pub fn read(error: TokenError, answer_lost_before: bool) -> RefreshFailure {
         TokenError::NotSent(why) => F::Transient(Transient::Unreachable(why)),
         TokenError::NoAnswer(why) => F::Transient(Transient::NoAnswer(why)),
         TokenError::Nonsense(what) => F::Transient(Transient::Nonsense(what)),
+        TokenError::VoucherNeedsPerson => F::Ended(Reason::InteractionRequired),
         TokenError::Answer { status, retry_after, .. } if status == 429 || status >= 500 => {
             F::Transient(if status == 429 || status == 503 {
                 Transient::Busy(retry_after)

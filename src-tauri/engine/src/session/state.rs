@@ -247,7 +247,7 @@ pub fn serves(held: &Held, want: Want, now: Now) -> bool {
 /// would otherwise be asked each time: half of their life is then enough.
 fn is_short(held: &Held, want: Want, now: Now) -> bool {
     // What can't be renewed is as long as it is.
-    held.tokens.refresh.is_some()
+    held.tokens.is_renewable()
         && held
             .tokens
             .remaining(now)
@@ -384,7 +384,7 @@ fn is_backing_off(held: &Held, now: Now) -> bool {
 
 fn activate(held: Held, now: Now) -> (State, Vec<Effect>) {
     let mut effects = vec![];
-    if let Some(left) = held.tokens.remaining(now).filter(|_| held.tokens.refresh.is_some()) {
+    if let Some(left) = held.tokens.remaining(now).filter(|_| held.tokens.is_renewable()) {
         effects.push(Effect::Wake(left.saturating_sub(held.tokens.lead())));
     }
     (State::Active(held), effects)
@@ -401,7 +401,7 @@ fn wanted(held: Held, want: Want, accepted: bool, now: Now) -> (State, Vec<Effec
     if refused && is_cooling_down(&held, accepted, now) {
         return (State::Active(held), vec![]);
     }
-    if held.tokens.refresh.is_none() {
+    if !held.tokens.is_renewable() {
         let generation = held.generation;
         let reason = Reason::NoRefreshToken;
         return (State::NeedsSignIn { reason, generation }, vec![Effect::TellEnded(reason)]);
@@ -416,7 +416,7 @@ fn is_cooling_down(held: &Held, accepted: bool, now: Now) -> bool {
 }
 
 fn refresh(held: Held, forced: bool, claims: Option<Arc<str>>) -> (State, Vec<Effect>) {
-    if held.tokens.refresh.is_none() {
+    if !held.tokens.is_renewable() {
         return (State::Active(held), vec![]);
     }
     let effect = Effect::Refresh { tokens: Arc::clone(&held.tokens), generation: held.generation, forced, claims };

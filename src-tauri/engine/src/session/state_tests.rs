@@ -18,6 +18,9 @@ fn tokens(refresh: bool) -> TokenSet {
         issued: Anchor::new(None, NOW),
         lifetime: Some(Duration::from_secs(100)),
         jwt_expiry: std::sync::OnceLock::new(),
+        unattended: false,
+        dpop: None,
+        id_token: None,
     }
 }
 

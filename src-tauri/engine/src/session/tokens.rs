@@ -1,6 +1,6 @@
 //! A token set: what a provider issued, and when it ends.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::clock::{Anchor, Now};
 use crate::model::{Generation, Scopes};
-use crate::provider::Registration;
+use crate::provider::{DpopKey, Registration};
 use crate::secret::Secret;
 
 /// Assumed where the provider names no lifetime (RFC 6749 section 5.1 leaves it to "other means").
@@ -37,6 +37,14 @@ pub struct TokenSet {
     pub lifetime: Option<Duration>,
     /// The token's own `exp`, once somebody asked.
     pub jwt_expiry: OnceLock<Option<u64>>,
+    /// Whether others can be had without the person and without a refresh token: the client asks in its
+    /// own name (RFC 6749 section 4.4), or an employer's sign-in vouches for the person.
+    pub unattended: bool,
+    /// The key that they are bound to (RFC 9449).
+    pub dpop: Option<Arc<DpopKey>>,
+    /// Who signed in, as the provider wrote it down (OpenID Connect Core section 2). It is shown to other
+    /// servers where the employer vouches.
+    pub id_token: Option<Secret>,
 }
 
 impl TokenSet {
@@ -51,6 +59,12 @@ impl TokenSet {
             && self
                 .jwt_expiry()
                 .is_some_and(|exp| self.issued.provider_unix(now) > exp.saturating_add(JWT_LEEWAY_SECONDS))
+    }
+
+    /// Whether others can be had without the person.
+    #[must_use]
+    pub fn is_renewable(&self) -> bool {
+        self.refresh.is_some() || self.unattended
     }
 
     /// Whether the access token has expired by either clock, without any leeway. Alone it is no reason
@@ -98,6 +112,12 @@ struct Stored {
     issued: Anchor,
     #[serde(default)]
     lifetime_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unattended: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
     /// Whose they are. Absent in what the first version wrote.
     #[serde(default)]
     owner: Option<Owner>,
@@ -143,6 +163,9 @@ pub fn to_item(tokens: &TokenSet, generation: Generation, owner: Owner) -> Secre
         scopes: tokens.scopes.clone(),
         issued: tokens.issued.clone(),
         lifetime_ms: tokens.lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX)),
+        unattended: tokens.unattended,
+        dpop_key: tokens.dpop.as_ref().map(|key| key.to_pem().expose().to_owned()),
+        id_token: tokens.id_token.as_ref().map(|token| token.expose().to_owned()),
         owner: Some(owner),
     };
     // Strings and numbers always serialise.
@@ -167,6 +190,11 @@ pub fn from_item(item: &Secret, owner: &Owner) -> Result<(TokenSet, Generation),
     if let Some(other) = stored.owner.filter(|other| other != owner) {
         return Err(BadItem::Another(other));
     }
+    let dpop = match stored.dpop_key.map(|pem| DpopKey::from_pem(Secret::new(pem))) {
+        None => None,
+        Some(Ok(key)) => Some(Arc::new(key)),
+        Some(Err(_)) => return Err(BadItem::Corrupt("the key is damaged".into())),
+    };
     Ok((
         TokenSet {
             access: Secret::new(stored.access_token),
@@ -175,6 +203,9 @@ pub fn from_item(item: &Secret, owner: &Owner) -> Result<(TokenSet, Generation),
             issued: stored.issued,
             lifetime: stored.lifetime_ms.map(Duration::from_millis),
             jwt_expiry: OnceLock::new(),
+            unattended: stored.unattended,
+            dpop,
+            id_token: stored.id_token.map(Secret::new),
         },
         stored.generation,
     ))
@@ -216,6 +247,9 @@ mod tests {
             issued: Anchor::new(Some(1_000_000), NOW),
             lifetime: lifetime.map(Duration::from_secs),
             jwt_expiry: OnceLock::new(),
+            unattended: false,
+            dpop: None,
+            id_token: None,
         }
     }
 
@@ -306,7 +340,8 @@ mod tests {
 
     #[test]
     fn survives_the_vault() {
-        let set = tokens("access", Some(7));
+        let mut set = tokens("access", Some(7));
+        set.dpop = Some(Arc::new(DpopKey::generate().unwrap()));
         let owner = |issuer: &str, client: &str| Owner { issuer: issuer.parse().unwrap(), client_id: client.into() };
         let ours = owner("https://a.test", "c");
         let item = to_item(&set, Generation(3), ours.clone());
@@ -319,6 +354,8 @@ mod tests {
         assert_eq!(back.access.expose(), "access");
         assert_eq!(back.issued, set.issued);
         assert_eq!(back.lifetime, set.lifetime);
+        let key = |set: &TokenSet| set.dpop.as_ref().map(|key| key.thumbprint());
+        assert_eq!(key(&back), key(&set));
         assert_eq!(from_item(&Secret::new(r#"{"format":9}"#), &ours).unwrap_err(), BadItem::Newer(9));
         assert!(matches!(from_item(&Secret::new("{"), &ours), Err(BadItem::Corrupt(_))));
     }

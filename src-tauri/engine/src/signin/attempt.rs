@@ -7,7 +7,7 @@ use url::Url;
 
 use super::SignIn;
 use super::callback::Check;
-use crate::provider::Metadata;
+use crate::provider::{DpopKey, Metadata};
 use crate::vault::VaultError;
 
 /// Why a sign-in could not begin.
@@ -16,6 +16,14 @@ pub enum AttemptError {
     /// No port on loopback.
     #[error("no port on 127.0.0.1: {0}")]
     Listen(io::ErrorKind),
+    /// The port that the person named can't be had.
+    #[error("port {port} of 127.0.0.1: {why}")]
+    Port {
+        /// Which.
+        port: u16,
+        /// Why.
+        why: io::ErrorKind,
+    },
     /// The server did not take the request (RFC 9126 section 2.3).
     #[error("the authorization request was not accepted: {0}")]
     Pushed(String),
@@ -35,7 +43,12 @@ pub(super) struct Attempt {
 
 /// Makes the authorization request (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636), a `nonce`
 /// (OpenID Connect Core section 3.1.2.1) and the resource (RFC 8707 section 2.1).
-pub(super) async fn begin(what: &SignIn, metadata: &Metadata, redirect: Url) -> Result<Attempt, AttemptError> {
+pub(super) async fn begin(
+    what: &SignIn,
+    metadata: &Metadata,
+    redirect: Url,
+    key: Option<&DpopKey>,
+) -> Result<Attempt, AttemptError> {
     let client = what.provider.oauth(metadata).await?.set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let nonce = CsrfToken::new_random().into_secret();
@@ -53,6 +66,10 @@ pub(super) async fn begin(what: &SignIn, metadata: &Metadata, redirect: Url) -> 
     }
     if let Some(resource) = &what.grant.resource {
         request = request.add_extra_param("resource", resource.clone());
+    }
+    if let Some(key) = key {
+        // RFC 9449 section 10: the code is good for nobody else's key.
+        request = request.add_extra_param("dpop_jkt", key.thumbprint());
     }
     if let Some(claims) = &what.claims {
         request = request.add_extra_param("claims", claims.clone());
@@ -78,8 +95,8 @@ async fn push(what: &SignIn, metadata: &Metadata, endpoint: &Url, whole: &Url) -
         whole.query_pairs().into_owned().filter(|(name, _)| name != "client_id").collect();
     let mut form: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let id = what.provider.registration().client_id.as_str();
-    // A public client's id is added with its authentication.
-    if what.provider.registration().confidential {
+    // Whoever shows a secret in the header says there who it is; RFC 9126 section 2.1 wants it here too.
+    if what.provider.shows_itself_in_header(metadata) {
         form.push(("client_id", id));
     }
     let failed = |e: crate::provider::FetchError| AttemptError::Pushed(e.to_string());

@@ -78,6 +78,13 @@ impl Loopback {
         Ok(Self { listener, address, title })
     }
 
+    /// Takes this port and no other.
+    pub(super) async fn bind_to(title: String, port: u16) -> Result<Self, io::ErrorKind> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|e| e.kind())?;
+        let address = listener.local_addr().map_err(|e| e.kind())?;
+        Ok(Self { listener, address, title })
+    }
+
     pub(super) fn redirect_uri(&self) -> Url {
         let text = format!("http://{}{PATH}", self.address);
         // An address and a constant path always parse.

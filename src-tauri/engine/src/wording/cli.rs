@@ -112,6 +112,11 @@ pub fn opening(account: &AccountName) -> String {
     format!("Opening the browser to sign in to \"{account}\". Waiting…")
 }
 
+pub fn device(page: &url::Url, code: &str, seconds: u64) -> String {
+    let minutes = (seconds / 60).max(1);
+    format!("Open {page} on any device and enter {code}, or scan this. The code is good for {minutes} minutes.")
+}
+
 pub fn no_browser(error: &impl std::fmt::Display) -> String {
     format!("No browser opened ({error}).")
 }

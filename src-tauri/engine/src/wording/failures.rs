@@ -9,6 +9,7 @@ use crate::config::ConfigError;
 use crate::control::{Failure, FailureKind};
 use crate::engine::StartError;
 use crate::model::{AccountName, BadName, Scopes, ServiceName, ToolName};
+use crate::provider::jws::KeyError;
 use crate::provider::register::RegisterError;
 use crate::provider::resource::ResourceError;
 use crate::provider::{FetchError, MetadataError, TokenError};
@@ -243,6 +244,19 @@ pub fn not_registered(issuer: &Url, error: &RegisterError) -> Failure {
     }
 }
 
+/// A client key can't be used.
+#[must_use]
+pub fn bad_client_key(error: &KeyError) -> Failure {
+    let what = match error {
+        KeyError::OldEcForm => {
+            "It is in the old EC form: `openssl pkcs8 -topk8 -nocrypt -in KEY` writes the one that is read here."
+                .to_owned()
+        }
+        other => format!("The client key can't be used: {other}. Give an unencrypted PKCS#8 PEM file."),
+    };
+    failure(FailureKind::Usage, "bad_client_key", what)
+}
+
 /// An account without a service has nothing to sign in to.
 #[must_use]
 pub fn account_without_service(account: &AccountName) -> Failure {
@@ -394,6 +408,45 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
             "signed_out_meanwhile",
             format!("{title} was signed out while its sign-in was open, so that sign-in was ended."),
         ),
+        SignInError::Attempt(AttemptError::Port { port, why }) => failure(
+            FailureKind::Failed,
+            "no_loopback",
+            format!(
+                "Signing in to {title} could not begin: port {port} of 127.0.0.1 can't be had ({why}). Free it, or name another with --port."
+            ),
+        ),
+        SignInError::Device(TokenError::Answer { error: Some(code), .. }) if code == "access_denied" => failure(
+            FailureKind::Refused,
+            "access_denied",
+            format!("Signing in to {title} was declined on the other device. {stands} {again}"),
+        ),
+        SignInError::Device(TokenError::Answer { error: Some(code), .. }) if code == "expired_token" => failure(
+            FailureKind::SignInNeeded,
+            "sign_in_deadline",
+            format!("The code for {title} ran out before anybody entered it. {stands} {again}"),
+        ),
+        SignInError::Device(error) => failure(
+            FailureKind::Refused,
+            "device_refused",
+            format!(
+                "{title} gave no sign-in on another device: {error}. {stands} Sign in here with `signbell sign-in {account}`."
+            ),
+        ),
+        SignInError::Obtain(TokenError::VoucherNeedsPerson) => failure(
+            FailureKind::SignInNeeded,
+            "voucher_needs_person",
+            format!("The account that vouches for {title} needs you first. {again}"),
+        ),
+        SignInError::Obtain(TokenError::NotSent(why) | TokenError::NoAnswer(why)) => failure(
+            FailureKind::Unavailable,
+            "provider_unreachable",
+            format!("{title} could not be asked for tokens: {why}. {stands} {again}"),
+        ),
+        SignInError::Obtain(error) => failure(
+            FailureKind::Refused,
+            "exchange_failed",
+            format!("{title} gave no tokens: {error}. Check its client id, and the secret or key. {stands} {again}"),
+        ),
         SignInError::Exchange(TokenError::NotSent(_) | TokenError::NoAnswer(_)) => failure(
             FailureKind::Unavailable,
             "provider_unreachable",
@@ -454,6 +507,18 @@ pub fn unready(title: &str, account: &AccountName, unready: &Unready) -> Failure
             format!("{title} keeps refusing tokens that were just renewed."),
         ),
     }
+}
+
+/// The token is good only with a key that does not leave us.
+#[must_use]
+pub fn token_is_bound(title: &str) -> Failure {
+    failure(
+        FailureKind::NotAllowed,
+        "token_is_bound",
+        format!(
+            "The token of {title} is bound to a key (DPoP), so it is of no use by itself. Use the service's address at the proxy."
+        ),
+    )
 }
 
 /// `signbell token` is off for this account.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -13,8 +12,7 @@ use crate::secret::Secret;
 pub(crate) struct WireTokens {
     #[serde(deserialize_with = "token")]
     pub(super) access_token: AccessToken,
-    #[serde(deserialize_with = "bearer")]
-    pub(super) token_type: BasicTokenType,
+    pub(super) token_type: Kind,
     #[serde(default, deserialize_with = "lifetime")]
     pub(super) expires_in: Option<Duration>,
     #[serde(default)]
@@ -33,13 +31,13 @@ impl Serialize for WireTokens {
 }
 
 impl oauth2::TokenResponse for WireTokens {
-    type TokenType = BasicTokenType;
+    type TokenType = Kind;
 
     fn access_token(&self) -> &AccessToken {
         &self.access_token
     }
 
-    fn token_type(&self) -> &BasicTokenType {
+    fn token_type(&self) -> &Kind {
         &self.token_type
     }
 
@@ -65,13 +63,32 @@ fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::E
     Ok(AccessToken::new(text))
 }
 
-/// `Bearer` in any case (RFC 6749 section 7.1), or nothing: some servers leave it out.
-fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTokenType, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.eq_ignore_ascii_case("bearer") {
-        Ok(BasicTokenType::Bearer)
-    } else {
-        Err(serde::de::Error::custom("a token type that we do not speak"))
+/// What a token is good for (RFC 6749 section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Whoever has it (RFC 6750).
+    Bearer,
+    /// Whoever has its key, too (RFC 9449 section 5).
+    Dpop,
+}
+
+impl oauth2::TokenType for Kind {}
+
+impl<'de> Deserialize<'de> for Kind {
+    /// In any case.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.to_ascii_lowercase().as_str() {
+            "bearer" => Ok(Self::Bearer),
+            "dpop" => Ok(Self::Dpop),
+            _ => Err(serde::de::Error::custom("a token type that we do not speak")),
+        }
+    }
+}
+
+impl Serialize for Kind {
+    /// The oauth2 crate's trait wants it.
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("token responses are not written"))
     }
 }
 
