@@ -90,6 +90,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
         min_valid: Duration,
     },
+    /// Run a command with the addresses of a tool's services and a key in its environment.
+    #[command(
+        after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends.\n\nExample:\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
+    )]
+    Run(Run),
+    /// Be the credential helper of another program.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  git config --global credential.http://127.0.0.1:8401.helper '!signbell credential git'"
+    )]
+    Credential(Credential),
     /// Show who used which account, and every recovery.
     #[command(after_help = "Example:\n  signbell activity --follow")]
     Activity {
@@ -107,6 +118,31 @@ pub(crate) enum Command {
     /// Check what Signbell needs, and say what to do.
     #[command(after_help = "Example:\n  signbell doctor")]
     Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Whose services the command may use.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: ToolName,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Credential {
+    /// For git: a key for the proxy's own address, good for an hour.
+    #[command(
+        after_help = "Example:\n  git config --global credential.http://127.0.0.1:8401.helper '!signbell credential git'"
+    )]
+    Git {
+        /// The tool whose services git may use.
+        #[arg(long, value_name = "NAME", default_value = "git")]
+        tool: ToolName,
+        /// What git asks (get, store, erase and those to come); it adds this by itself.
+        operation: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -4,8 +4,10 @@ mod account;
 mod activity;
 mod add;
 mod app;
+mod credential;
 mod demo;
 mod doctor;
+mod run;
 mod serve;
 mod service;
 mod sign_in;
@@ -25,7 +27,7 @@ use signbell_engine::paths::Paths;
 use signbell_engine::view::AppView;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Command;
+use crate::args::{Command, Credential};
 use crate::output::Output;
 use crate::when;
 use signbell_engine::wording::cli as words;
@@ -62,6 +64,8 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Service(command) => service::run(context, command).await?,
         Command::Tool(command) => tool::run(context, command).await?,
         Command::Token { account, min_valid } => token::run(context, account, min_valid).await?,
+        Command::Run(args) => return run::run(context, args).await,
+        Command::Credential(Credential::Git { tool, operation }) => credential::git(context, tool, &operation).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,
         Command::Doctor => return doctor::run(context).await,
         Command::App | Command::Serve | Command::Demo { .. } => {}

@@ -111,6 +111,15 @@ pub enum Request {
         /// Which tool.
         tool: ToolName,
     },
+    /// A key of a tool for a while, besides its own: [`Reply::ToolKey`]. It ends after so many seconds, or
+    /// where none are named when the client closes the connection.
+    Lend {
+        /// Which tool.
+        tool: ToolName,
+        /// An hour at most.
+        #[serde(default)]
+        seconds: Option<u64>,
+    },
     /// Removes a tool; its key stops working at once.
     ToolRemove {
         /// Which tool.

@@ -4,6 +4,7 @@ mod add;
 mod core;
 mod document;
 mod known;
+mod lend;
 mod port_holder;
 mod settings;
 mod sign_in;
@@ -333,6 +334,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         sessions: Mutex::new(HashMap::new()),
         providers: Mutex::new(HashMap::new()),
         underway: Mutex::new(HashMap::new()),
+        lent: Mutex::default(),
         vault_trouble: Mutex::new(None),
         view: watch::Sender::new(Arc::new(AppView::default())),
         notices,

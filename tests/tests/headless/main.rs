@@ -11,6 +11,7 @@ mod dpop;
 mod entry;
 mod forget;
 mod grants;
+mod lend;
 mod mcp;
 mod network;
 mod outages;

@@ -16,6 +16,9 @@ use crate::engine::{Core, How, Progress};
 use crate::signin::Place;
 use crate::wording;
 
+/// A key that outlives the connection it was lent over does so no longer than this.
+const LONGEST_LOAN: Duration = Duration::from_secs(3600);
+
 /// No request is longer.
 const LONGEST_LINE: u64 = 64 * 1024;
 
@@ -92,6 +95,7 @@ impl Connection {
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
+            Request::Lend { tool, seconds } => return self.lend(core, &tool, seconds).await,
             Request::ToolRemove { tool } => done(core.tool_remove(&tool)),
             Request::Token { account, min_valid_seconds } => {
                 let lease = core.token(&account, Duration::from_secs(min_valid_seconds)).await;
@@ -155,6 +159,19 @@ impl Connection {
                 told
             }
         }
+    }
+
+    async fn lend(&mut self, core: &Core, tool: &crate::model::ToolName, seconds: Option<u64>) -> io::Result<()> {
+        let (key, loan) = match core.lend(tool) {
+            Ok(lent) => lent,
+            Err(failure) => return self.reply(&Reply::Failed(failure)).await,
+        };
+        self.reply(&Reply::ToolKey(key)).await?;
+        match seconds {
+            Some(seconds) => loan.expire_after(Duration::from_secs(seconds).min(LONGEST_LOAN)),
+            None => while self.line().await?.is_some() {},
+        }
+        Ok(())
     }
 
     async fn sign_in(&mut self, core: &Core, account: &crate::model::AccountName, how: How) -> io::Result<()> {

@@ -12,9 +12,9 @@ use crate::activity::{Activity, Kind};
 use crate::bell::Bell;
 use crate::browser::is_loopback;
 use crate::clock;
-use crate::config::{self, Config, ServiceConfig};
+use crate::config::{self, Config, KeyDigest, ServiceConfig, ToolConfig};
 use crate::control::{Failure, Notice};
-use crate::model::{AccountName, GrantId, ProviderName, ServiceName};
+use crate::model::{AccountName, GrantId, ProviderName, ServiceName, ToolName};
 use crate::paths::Paths;
 use crate::provider::{Http, Provider, Registration};
 use crate::proxy::{Limits, Pools, Proxy, Route, Routes, Tool};
@@ -44,6 +44,8 @@ pub(crate) struct Core {
     pub(super) sessions: Mutex<HashMap<GrantId, SessionHandle>>,
     pub(super) providers: Mutex<HashMap<ProviderName, Provider>>,
     pub(super) underway: Mutex<HashMap<GrantId, Underway>>,
+    /// Keys that are good for a while, and whose they are.
+    pub(super) lent: Mutex<HashMap<KeyDigest, ToolName>>,
     pub(super) vault_trouble: Mutex<Option<VaultError>>,
     pub(crate) view: watch::Sender<Arc<AppView>>,
     pub(crate) notices: broadcast::Sender<Notice>,
@@ -151,14 +153,17 @@ impl Core {
         for grant in &vouching {
             self.session(&config, grant);
         }
-        let tools = config.tools.iter().map(|(name, tool)| Tool {
+        let tool = |name: &ToolName, tool: &ToolConfig, key| Tool {
             name: name.clone(),
-            key: tool.key_sha256,
+            key,
             services: tool.services.iter().cloned().collect(),
             expired: tool.expired,
             key_in_path: tool.key_in_path,
-        });
-        self.proxy.set_routes(Routes::new(services, tools));
+        };
+        let lent = lock(&self.lent);
+        let lent = lent.iter().filter_map(|(key, name)| Some(tool(name, config.tools.get(name)?, *key)));
+        let own = config.tools.iter().map(|(name, settings)| tool(name, settings, settings.key_sha256));
+        self.proxy.set_routes(Routes::new(services, own.chain(lent)));
         self.changed.notify_one();
     }
 

@@ -228,7 +228,7 @@ impl Core {
         Ok(())
     }
 
-    fn tool_key(&self, name: &ToolName, tool: &ToolConfig, key: Option<Secret>) -> ToolKey {
+    pub(super) fn tool_key(&self, name: &ToolName, tool: &ToolConfig, key: Option<Secret>) -> ToolKey {
         let address = |service: &ServiceName| match (&key, tool.key_in_path) {
             (Some(key), true) => format!("{}/k/{}/{service}", self.address(), key.expose()),
             _ => self.address_of(service),

@@ -34,6 +34,14 @@ pub fn input_failed(what: &str, error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "input", format!("No {what} could be read: {error}."))
 }
 
+pub fn no_program() -> Failure {
+    failure(FailureKind::Usage, "usage", "Name the command to run: `signbell run --tool NAME -- COMMAND`.".to_owned())
+}
+
+pub fn cannot_start(program: &str, error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "cannot_start", format!("{program} could not be started: {error}."))
+}
+
 pub fn empty_secret() -> Failure {
     failure(
         FailureKind::Usage,

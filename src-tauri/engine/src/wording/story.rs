@@ -422,6 +422,12 @@ pub fn tool_added(tool: &ToolName, services: &[ServiceName], new: bool) -> Strin
     format!("Tool {tool} {what}: {}", services.join(", "))
 }
 
+/// A program has a key of a tool for as long as it runs.
+#[must_use]
+pub fn key_lent(tool: &ToolName) -> String {
+    format!("A key of {tool} was lent to a program.")
+}
+
 /// The person gave a tool a new key.
 #[must_use]
 pub fn tool_rotated(tool: &ToolName) -> String {
