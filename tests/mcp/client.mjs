@@ -8,11 +8,12 @@
 // SCENARIO: a name of `scenarios` below. Prints one JSON line for each thing it saw; a step that
 // failed is `{step, error: {name, code, text, body}}`, where `text` is what a person at the client reads
 // and `body` the answer that the SDK keeps beside it, if it does.
-// Without KEY no key is sent. CONTROL is the control address of server.mjs.
+// Without KEY no key is sent. With STDIO (a JSON list: a program and its arguments) the client speaks to that
+// program's standard input and output instead of URL. CONTROL is the control address of server.mjs.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [generation, url, name] = process.argv.slice(2);
-const { KEY, CONTROL } = process.env;
+const { KEY, CONTROL, STDIO } = process.env;
 
 const print = (line) => console.log(JSON.stringify(line));
 const control = async (method, path) => (await fetch(`${CONTROL}${path}`, { method })).json();
@@ -101,6 +102,13 @@ async function generationOf() {
 /** A client that is not connected yet, with its transport. */
 async function start(options = {}) {
   const sdk = await generationOf();
+  if (STDIO) {
+    const [command, ...args] = JSON.parse(STDIO);
+    const { StdioClientTransport } = generation === 'v1'
+      ? await import('@modelcontextprotocol/sdk/client/stdio.js') : await import('@modelcontextprotocol/client/stdio');
+    sdk.client.onerror = (error) => print({ background: told(error) });
+    return { ...sdk, transport: new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' }) };
+  }
   const transport = new sdk.Transport(new URL(url), {
     requestInit: KEY ? { headers: { authorization: `Bearer ${KEY}` } } : {},
     reconnectionOptions: { initialReconnectionDelay: 100, maxReconnectionDelay: 100, reconnectionDelayGrowFactor: 1, maxRetries: 1 },
@@ -168,7 +176,7 @@ async function everything(options) {
     return { ...saying(result), heard: heard.sort() };
   });
   await step('ask', async () => saying(await call('ask', {})));
-  if (!sdk.modern()) {
+  if (!sdk.modern() && !STDIO) {
     await step('end', async () => {
       await transport.terminateSession();
       return { session: transport.sessionId !== undefined };

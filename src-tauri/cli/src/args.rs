@@ -95,6 +95,11 @@ pub(crate) enum Command {
         after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends.\n\nExample:\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
     )]
     Run(Run),
+    /// Be a stdio MCP server that is a remote one, for clients that speak stdio alone.
+    #[command(
+        after_help = "Takes the place of `npx mcp-remote URL` in a client's configuration. A URL that nobody has added yet is added; the first request rings for the sign-in.\n\nExample:\n  signbell mcp https://mcp.example.com/mcp"
+    )]
+    Mcp(Mcp),
     /// Be the credential helper of another program.
     #[command(
         subcommand,
@@ -118,6 +123,16 @@ pub(crate) enum Command {
     /// Check what Signbell needs, and say what to do.
     #[command(after_help = "Example:\n  signbell doctor")]
     Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    /// A service's name, or the address of an MCP server.
+    #[arg(value_name = "SERVICE|URL")]
+    pub(crate) service: String,
+    /// The tool as which it is used; made if it does not exist.
+    #[arg(long, value_name = "NAME", default_value = "mcp")]
+    pub(crate) tool: ToolName,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! codes and JSON fields are a contract: `docs/cli.md`.
 
 mod args;
+mod bridge;
 mod commands;
 mod output;
 mod table;

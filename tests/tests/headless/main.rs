@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+mod bridge;
 mod contract;
 mod demo;
 mod device;

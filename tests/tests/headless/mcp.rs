@@ -16,7 +16,7 @@ const GIVE_KEY: &str = "Give the tool its Signbell key as a bearer token";
 
 /// A kind of client, with the server that it is for.
 #[derive(Debug, Clone, Copy)]
-struct Generation {
+pub struct Generation {
     /// What `client.mjs` calls it.
     client: &'static str,
     /// The field of the server's ready line.
@@ -48,11 +48,11 @@ const SESSIONFUL: &[(&str, u64)] = &[
 ];
 
 /// `@modelcontextprotocol/sdk` 1.x.
-const V1: Generation =
+pub const V1: Generation =
     Generation { client: "v1", server: "v1", everything: SESSIONFUL, heard: &["announced", "list_changed"] };
 
 /// `@modelcontextprotocol/client` 2.x in the revision 2026-07-28.
-const V2: Generation = Generation {
+pub const V2: Generation = Generation {
     client: "v2",
     server: "v2",
     everything: &[
@@ -70,23 +70,23 @@ const V2: Generation = Generation {
 };
 
 /// The same client as it begins by default.
-const V2_LEGACY: Generation = Generation { client: "v2-legacy", server: "v2", ..V1 };
+pub const V2_LEGACY: Generation = Generation { client: "v2-legacy", server: "v2", ..V1 };
 
 /// The same client when it finds out what the server speaks.
-const V2_AUTO: Generation = Generation { client: "v2-auto", ..V2 };
+pub const V2_AUTO: Generation = Generation { client: "v2-auto", ..V2 };
 
 /// `tests/mcp/server.mjs` behind the service `mcp1` of the account `ada`.
-struct Mcp {
+pub struct Mcp {
     _server: NodeServer,
     control: String,
     generation: Generation,
-    access: Access,
-    world: World,
+    pub access: Access,
+    pub world: World,
 }
 
 impl Mcp {
     /// Ada is signed in, and the tool `script` may use the service.
-    fn start(name: &str, generation: Generation) -> Result<Self> {
+    pub fn start(name: &str, generation: Generation) -> Result<Self> {
         let world = World::new(name)?;
         let server = NodeServer::start(&world.sandbox, "mcp/server.mjs", &[])?;
         let (url, issuer) = (server.field(&format!("/{}", generation.server))?, world.provider.issuer()?);
@@ -110,26 +110,37 @@ impl Mcp {
         Ok(Seen(run(command, b"", SOON * 2)?.expect_code(0)?.json()?))
     }
 
+    /// Runs a scenario with a client that speaks stdio to `signbell mcp` and gives what it printed.
+    pub fn stdio_client(&self, scenario: &str, service: &str) -> Result<Seen> {
+        let signbell = self.world.sandbox.signbell()?;
+        let program = signbell.get_program().to_str().context("a path that is no text")?;
+        let mut command = node(&self.world.sandbox, "mcp/client.mjs");
+        command.args([self.generation.client, &self.access.url, scenario]);
+        command.env("STDIO", json!([program, "mcp", service]).to_string()).env("CONTROL", &self.control);
+        let output = run(command, b"", SOON * 2)?.expect_code(0)?;
+        output.json().map(Seen).with_context(|| output.stderr.clone())
+    }
+
     /// What the server was asked.
-    fn log(&self) -> Result<Vec<Value>> {
+    pub fn log(&self) -> Result<Vec<Value>> {
         let log = Curl::new(format!("{}/log", self.control)).run()?.json()?;
         log.as_array().cloned().context("the log is no list")
     }
 
     /// The token that the server has seen is dead.
-    fn kill(&self) -> Result<()> {
+    pub fn kill(&self) -> Result<()> {
         let response = Curl::new(format!("{}/kill", self.control)).method("POST").run()?;
         ensure!(response.status == 200, "{response:?}");
         Ok(())
     }
 
-    fn refreshes(&self) -> Result<u64> {
+    pub fn refreshes(&self) -> Result<u64> {
         self.world.count("/refresh_token/ok")
     }
 
     /// The provider takes the session back, and nobody waits for the person. The access token lives on
     /// at the MCP server until somebody kills it there.
-    fn end_session(&self) -> Result<()> {
+    pub fn end_session(&self) -> Result<()> {
         self.world.sandbox.run_ok(&["service", "set", "mcp1", "--hold", "0"])?;
         self.world.provider.revoke_refresh("ada", true)
     }
@@ -137,22 +148,22 @@ impl Mcp {
 
 /// The lines that a client printed.
 #[derive(Debug)]
-struct Seen(Vec<Value>);
+pub struct Seen(pub Vec<Value>);
 
 impl Seen {
     /// What came of the step of this name, of the last one if there are several.
-    fn step(&self, name: &str) -> Result<&Value> {
+    pub fn step(&self, name: &str) -> Result<&Value> {
         self.0.iter().rfind(|line| line["step"] == name).with_context(|| format!("no step {name}: {self:?}"))
     }
 
     /// The text of the error that ended this step.
-    fn error(&self, name: &str) -> Result<&str> {
+    pub fn error(&self, name: &str) -> Result<&str> {
         let step = self.step(name)?;
         step["error"]["text"].as_str().with_context(|| format!("{name} did not fail: {step}"))
     }
 
     /// No step failed, and nothing between the steps.
-    fn ensure_untroubled(&self) -> Result<()> {
+    pub fn ensure_untroubled(&self) -> Result<()> {
         let trouble = self.0.iter().find(|line| line.get("error").is_some() || line.get("background").is_some());
         ensure!(trouble.is_none(), "{trouble:?} in {self:?}");
         Ok(())
@@ -177,9 +188,19 @@ fn told(log: &[Value]) -> impl Iterator<Item = &Value> {
 
 /// The client saw what it sees without a proxy.
 fn ensure_everything(seen: &Seen, generation: Generation) -> Result<()> {
-    seen.ensure_untroubled()?;
+    ensure_carried(seen, generation)?;
     let connect = seen.step("connect")?;
     ensure!(connect["session"] == generation.has_sessions(), "{connect}");
+    if generation.has_sessions() {
+        ensure!(seen.step("end")?["session"] == false, "{seen:?}");
+    }
+    Ok(())
+}
+
+/// The same, whatever carried the messages.
+pub fn ensure_carried(seen: &Seen, generation: Generation) -> Result<()> {
+    seen.ensure_untroubled()?;
+    let connect = seen.step("connect")?;
     ensure!(connect["server"] == format!("signbell-test-{}", generation.server), "{connect}");
     ensure!(seen.step("list")?["tools"] == json!(["echo", "count", "announce", "ask"]), "{seen:?}");
     ensure!(seen.step("echo")?["text"] == "hello", "{seen:?}");
@@ -188,9 +209,6 @@ fn ensure_everything(seen: &Seen, generation: Generation) -> Result<()> {
     ensure!(count["spread"].as_u64().is_some_and(|ms| ms >= 300), "the progress came all at once: {count}");
     ensure!(seen.step("announce")?["heard"] == json!(generation.heard), "{seen:?}");
     ensure!(seen.step("ask")?["text"] == "accept: Ada", "{seen:?}");
-    if generation.has_sessions() {
-        ensure!(seen.step("end")?["session"] == false, "{seen:?}");
-    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use super::failure;
 use crate::control::{Failure, FailureKind, SignedIn};
-use crate::model::AccountName;
+use crate::model::{AccountName, ServiceName, ToolName};
 use crate::view::StateName;
 
 /// The code of a failure that nobody can be told: the reader of our output left.
@@ -40,6 +40,29 @@ pub fn no_program() -> Failure {
 
 pub fn cannot_start(program: &str, error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "cannot_start", format!("{program} could not be started: {error}."))
+}
+
+pub fn no_client(error: &impl std::fmt::Display) -> Failure {
+    failure(FailureKind::Failed, "no_client", format!("The proxy can't be asked: {error}."))
+}
+
+pub fn no_service_or_address(text: &str) -> Failure {
+    let text: String = text.chars().take(200).collect();
+    failure(
+        FailureKind::Usage,
+        "usage",
+        format!("{text} is neither a service's name nor an address. `signbell service list` shows the names."),
+    )
+}
+
+pub fn no_longer_granted(tool: &ToolName, service: &ServiceName) -> Failure {
+    failure(
+        FailureKind::NotAllowed,
+        "not_granted",
+        format!(
+            "{tool} may not use {service} any more. `signbell tool add {tool} --service {service}` allows it again."
+        ),
+    )
 }
 
 pub fn empty_secret() -> Failure {
@@ -253,5 +276,27 @@ pub mod doctor {
 
     pub fn there(name: &str) -> String {
         format!("{name} is there.")
+    }
+}
+
+/// What a client of `signbell mcp` reads where the server says nothing itself.
+pub mod bridge {
+    pub const NO_JSON: &str = "The line is no JSON.";
+    pub const CUT: &str = "The server ended its answer before it was whole.";
+    pub const TOO_LONG: &str = "A message of the server is too long.";
+
+    pub fn unreachable(why: &str) -> String {
+        format!("Signbell can't be reached: {why}. Start it with `signbell app` or `signbell serve`.")
+    }
+
+    pub fn broke_off(why: &str) -> String {
+        format!("The server's answer broke off: {why}.")
+    }
+
+    pub fn answered(status: u16, said: Option<&str>) -> String {
+        match said {
+            Some(said) => format!("{said} (HTTP {status})"),
+            None => format!("The server answered HTTP {status}."),
+        }
     }
 }
