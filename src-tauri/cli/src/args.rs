@@ -207,6 +207,9 @@ pub(crate) struct Add {
     /// What is known of such a service (`signbell service presets`); chosen by its host if left out.
     #[arg(long, value_name = "PRESET|none")]
     pub(crate) preset: Option<String>,
+    /// Sign in although the provider does not announce PKCE with S256, which is sent all the same.
+    #[arg(long)]
+    pub(crate) allow_missing_pkce: bool,
     /// A tool that may use it; made if it does not exist, and its key printed.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Option<ToolName>,
@@ -310,6 +313,15 @@ pub(crate) enum Service {
     /// List what is known of services before anybody used them.
     #[command(after_help = "Example:\n  signbell service presets")]
     Presets,
+    /// Sign in at the authorization server that the service names now, after it has changed.
+    #[command(after_help = "Example:\n  signbell service move linear https://login.linear.example")]
+    Move {
+        /// Which service.
+        service: ServiceName,
+        /// The new server, as Signbell told it.
+        #[arg(value_parser = web_url)]
+        issuer: Url,
+    },
     /// Remove a service; its account stays.
     #[command(after_help = "Example:\n  signbell service remove linear")]
     Remove {

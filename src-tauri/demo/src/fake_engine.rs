@@ -100,6 +100,7 @@ async fn converse(stream: UnixStream, world: Shared, address: String) {
                 state: StateName::Active,
                 scopes: vec![],
                 expires_at: None,
+                not_granted: vec![],
             }))
             .await;
         }

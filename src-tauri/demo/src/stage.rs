@@ -82,5 +82,6 @@ fn service(provider: &Provider, api: &Api) -> Result<AddService, BadName> {
         resource: None,
         tool: Some(NAME.parse()?),
         preset: Some("none".to_owned()),
+        allow_missing_pkce: false,
     })
 }

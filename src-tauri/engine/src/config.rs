@@ -127,6 +127,12 @@ pub struct ProviderConfig {
     /// A public service named the issuer: it leads to no address of this machine or its network.
     #[serde(default)]
     pub only_public: bool,
+    /// Sign in there although it does not announce PKCE with S256 (D6); PKCE is sent all the same.
+    #[serde(default)]
+    pub allow_missing_pkce: bool,
+    /// It described itself nowhere when it was added, so its endpoints are those of MCP 2025-03-26.
+    #[serde(default)]
+    pub default_endpoints: bool,
 }
 
 /// `[accounts.NAME]`
@@ -160,6 +166,10 @@ pub struct ServiceConfig {
     /// Whether its tokens are bound to a key (DPoP, RFC 9449).
     #[serde(default)]
     pub dpop: bool,
+    /// The authorization server that its own metadata named (RFC 9728). Where that changes, the person is
+    /// asked before anything goes to the new one (D7).
+    #[serde(default)]
+    pub authorization_server: Option<Url>,
     /// Overrides `[proxy]`.
     #[serde(default)]
     pub hold_seconds: Option<u64>,
@@ -353,6 +363,12 @@ fn syntax(path: &Path, why: &str) -> ConfigError {
 
 /// What the types can't say.
 fn check(config: &Config) -> Result<(), String> {
+    // MCP 2026-07-28, "Client ID Metadata Documents".
+    if let Some(url) =
+        config.network.client_metadata_url.as_ref().filter(|url| url.scheme() != "https" || url.path() == "/")
+    {
+        return Err(format!("client_metadata_url is {url}, which is not an https address with a path"));
+    }
     for (name, provider) in &config.providers {
         check_grant(config, provider).map_err(|what| format!("provider {name}: {what}"))?;
     }
@@ -459,6 +475,14 @@ services = ["linear"]
             let error = parsed(&GOOD.replace(wrong, right)).unwrap_err();
             assert!(error.contains(part), "{right}: {error}");
             assert!(error.starts_with("c.toml: "), "{error}");
+        }
+        for (url, good) in [
+            ("https://a.test/client.json", true),
+            ("http://a.test/client.json", false),
+            ("https://a.test", false),
+            ("https://a.test/", false),
+        ] {
+            assert_eq!(parsed(&format!("[network]\nclient_metadata_url = \"{url}\"\n{GOOD}")).is_ok(), good, "{url}");
         }
     }
 

@@ -15,6 +15,7 @@ use url::Url;
 use crate::activity::Record;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 pub use crate::provider::Grant;
+use crate::provider::Revocation;
 use crate::secret::Secret;
 use crate::view::{AppView, StateName};
 
@@ -53,7 +54,7 @@ pub enum Request {
         /// Which account.
         account: AccountName,
     },
-    /// Revokes where the provider offers it, and wipes the tokens.
+    /// Revokes where the provider offers it, and wipes the tokens: [`Reply::SignedOut`].
     SignOut {
         /// Which account.
         account: AccountName,
@@ -98,6 +99,14 @@ pub enum Request {
         service: ServiceName,
         /// An address of the service.
         url: Url,
+    },
+    /// Takes the authorization server that the service's own metadata names now, which the person wrote out:
+    /// [`Reply::Added`], with a new account there. Nothing of the old one is used.
+    ServiceMove {
+        /// Which service.
+        service: ServiceName,
+        /// The new server.
+        issuer: Url,
     },
     /// Removes a service; its account stays.
     ServiceRemove {
@@ -207,6 +216,36 @@ pub struct AddService {
     /// Its preset; chosen by its host where absent, none where empty.
     #[serde(default)]
     pub preset: Option<String>,
+    /// Whether a new provider may be one that does not announce PKCE with S256.
+    #[serde(default)]
+    pub allow_missing_pkce: bool,
+}
+
+impl AddService {
+    /// Nothing but the address: all else is found out.
+    #[must_use]
+    pub fn of_url(url: Url) -> Self {
+        Self {
+            url,
+            name: None,
+            account: None,
+            issuer: None,
+            provider: None,
+            client_id: None,
+            client_secret: None,
+            client_key: None,
+            client_key_id: None,
+            grant: Grant::default(),
+            subject: None,
+            via: None,
+            dpop: false,
+            scopes: vec![],
+            resource: None,
+            tool: None,
+            preset: None,
+            allow_missing_pkce: false,
+        }
+    }
 }
 
 /// A tool to register or to widen.
@@ -245,6 +284,8 @@ pub enum Reply {
     Added(Added),
     /// How the account stands after a sign-in or a renewal.
     SignedIn(SignedIn),
+    /// An account was signed out.
+    SignedOut(SignedOut),
     /// A tool, and its key where it is new.
     ToolKey(ToolKey),
     /// An access token.
@@ -357,6 +398,22 @@ pub struct SignedIn {
     pub scopes: Vec<String>,
     /// When the access token ends, in Unix seconds.
     pub expires_at: Option<u64>,
+    /// What was asked for and not granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_granted: Vec<String>,
+}
+
+/// An account was signed out: its tokens are wiped here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedOut {
+    /// Which account.
+    pub account: AccountName,
+    /// Always so; scripts look for it.
+    pub done: bool,
+    /// What became of the session at the provider.
+    pub provider: Revocation,
+    /// The same in a sentence.
+    pub provider_words: String,
 }
 
 /// A tool with its addresses.

@@ -5,9 +5,11 @@ mod core;
 mod document;
 mod known;
 mod lend;
+mod moved;
 mod port_holder;
 mod settings;
 mod sign_in;
+mod sign_out;
 mod snapshot;
 mod voucher;
 
@@ -188,6 +190,10 @@ impl Engine {
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);
             async move { core.known.keep_written(&core.usage).await }
+        }));
+        tasks.spawn(until(stop.clone(), {
+            let core = Arc::clone(&core);
+            async move { core.look_into_suspects().await }
         }));
         tasks.spawn(until(
             stop.clone(),

@@ -9,17 +9,20 @@ pub mod jws;
 mod metadata;
 pub mod register;
 pub mod resource;
+mod revoke;
 mod token;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use url::Url;
 
 pub use self::dpop::DpopKey;
 pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, is_in_public, tls_config};
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{Leeway, Metadata, MetadataError};
+pub use revoke::Revocation;
 pub(crate) use token::TokenAsk;
 pub(crate) use token::device::DeviceCode;
 pub use token::{Employer, Issued, TokenError, Vouched};
@@ -59,6 +62,8 @@ pub struct Registration {
     pub redirect_port: Option<u16>,
     /// A public service named the issuer: it leads to no private address (D3).
     pub only_public: bool,
+    /// What its metadata need not say.
+    pub leeway: Leeway,
 }
 
 /// By what right tokens are asked for.
@@ -149,16 +154,19 @@ impl Registration {
     /// # Errors
     /// [`VaultError::BadName`], which a provider's name never is.
     pub fn secret_item(&self) -> Result<ItemName, VaultError> {
-        client_secret_item(&self.name)
+        client_secret_item(&self.name, &self.issuer)
     }
 }
 
-/// The vault item of the client secret at this provider.
+/// The vault item of the client secret at this provider. It is that of the issuer too: one that is changed by
+/// hand gets no secret of another (MCP 2026-07-28, "Authorization Server Binding").
 ///
 /// # Errors
 /// [`VaultError::BadName`], which a provider's name never is.
-pub fn client_secret_item(provider: &ProviderName) -> Result<ItemName, VaultError> {
-    ItemName::new(format!("client-secret:{provider}"))
+pub fn client_secret_item(provider: &ProviderName, issuer: &Url) -> Result<ItemName, VaultError> {
+    let digest = Sha256::digest(issuer.as_str().as_bytes());
+    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    ItemName::new(format!("client-secret:{provider}:{short}"))
 }
 
 /// The vault item of the client's private key at this provider, a PEM text.
@@ -214,7 +222,9 @@ impl Provider {
         self.inner
             .metadata
             .get_or_try_init(|| async {
-                metadata::discover(&self.inner.http, &self.inner.registration.issuer).await.map(Arc::new)
+                let registration = &self.inner.registration;
+                let found = metadata::discover(&self.inner.http, &registration.issuer, registration.leeway).await;
+                found.map(Arc::new)
             })
             .await
     }

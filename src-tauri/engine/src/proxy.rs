@@ -44,7 +44,7 @@ use crate::ask::Asks;
 use crate::bell::Bell;
 use crate::clock;
 use crate::control::Notice;
-use crate::model::ExpiredAnswer;
+use crate::model::{ExpiredAnswer, ServiceName};
 use crate::provider::dpop;
 use crate::session::state::{State, Unready, Want};
 use crate::session::{Lease, SessionHandle};
@@ -73,6 +73,8 @@ pub struct Proxy {
     pub asks: Asks,
     /// What must be said once.
     pub notices: broadcast::Sender<Notice>,
+    /// Services that refuse tokens which were just renewed: they may belong to another server by now (D7).
+    pub suspects: broadcast::Sender<ServiceName>,
     guesses: Guesses,
     told: Arc<Told>,
 }
@@ -123,6 +125,7 @@ impl Proxy {
             asks: Asks::default(),
             notices,
             guesses: Guesses::default(),
+            suspects: broadcast::channel(16).0,
             told: Arc::default(),
         }
     }

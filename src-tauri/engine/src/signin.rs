@@ -205,8 +205,7 @@ async fn refuse_another(what: &SignIn, who: Option<&Identity>, tokens: &TokenSet
     if expected.subject == found.subject {
         return Ok(());
     }
-    if let Err(e) = what.provider.revoke(tokens).await {
-        tracing::debug!("the other person's tokens were not revoked: {e}");
-    }
+    let revocation = what.provider.revoke(tokens).await;
+    tracing::debug!(?revocation, "another person's tokens");
     Err(SignInError::OtherIdentity { expected: expected.display.clone(), found: found.display.clone() })
 }

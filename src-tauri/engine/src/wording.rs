@@ -1,18 +1,21 @@
 //! Every sentence that a person reads, in one place, ready for translation.
 //!
 //! Each says what happened, to which account or tool, and what to do. [`failures`] answers commands,
-//! [`refusals`] answers tools, [`story`] tells what happened and how things stand.
+//! [`refusals`] answers tools, [`story`] tells what happened and how things stand, [`servers`] what authorization
+//! servers did.
 
 pub mod cli;
 pub mod demo;
 mod failures;
 pub mod labels;
 mod refusals;
+mod servers;
 mod story;
 pub mod tray;
 
 pub use self::failures::*;
 pub use self::refusals::*;
+pub use self::servers::*;
 pub use self::story::*;
 
 use crate::control::{Failure, FailureKind};

@@ -1,6 +1,6 @@
 //! `signbell account`, `signbell sign-out`.
 
-use signbell_engine::control::{Failure, Request};
+use signbell_engine::control::{Failure, Reply, Request, SignedOut};
 use signbell_engine::model::AccountName;
 use signbell_engine::view::AccountView;
 
@@ -19,16 +19,22 @@ pub(super) async fn run(context: &Context, command: Account) -> Result<(), Failu
         }
         Account::Remove { account } => {
             let name = account.to_string();
-            let request = Request::SignOut { account, forget: true };
-            context.done(&request, "account", &name, words::removed(&name)).await
+            let signed_out = ended(context, account, true).await?;
+            context.out.result(&signed_out, || format!("{} {}", words::removed(&name), signed_out.provider_words))
         }
     }
 }
 
 pub(super) async fn sign_out(context: &Context, account: AccountName, forget: bool) -> Result<(), Failure> {
-    let name = account.to_string();
-    let text = words::signed_out(&account);
-    context.done(&Request::SignOut { account, forget }, "account", &name, text).await
+    let signed_out = ended(context, account, forget).await?;
+    context.out.result(&signed_out, || words::signed_out(&signed_out.account, &signed_out.provider_words))
+}
+
+async fn ended(context: &Context, account: AccountName, forget: bool) -> Result<SignedOut, Failure> {
+    match context.call(&Request::SignOut { account, forget }).await? {
+        Reply::SignedOut(signed_out) => Ok(signed_out),
+        _ => Err(words::odd_reply()),
+    }
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {

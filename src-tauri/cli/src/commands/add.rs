@@ -39,6 +39,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         resource: args.resource,
         tool: args.tool,
         preset: args.preset,
+        allow_missing_pkce: args.allow_missing_pkce,
     });
     let Reply::Added(added) = context.call(&request).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use signbell_engine::control::client::{Conversation, call};
-use signbell_engine::control::{AddService, AddTool, Failure, Grant, Reply, Request};
+use signbell_engine::control::{AddService, AddTool, Failure, Reply, Request};
 use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
 use tokio::io::{BufReader, stdin, stdout};
 use tokio::sync::Mutex;
@@ -46,26 +46,7 @@ async fn by_address(context: &Context, address: &str) -> Result<ServiceName, Fai
     if let Some(known) = context.view().await?.services.into_iter().find(|service| same(&service.url)) {
         return Ok(known.service);
     }
-    let add = AddService {
-        url,
-        name: None,
-        account: None,
-        issuer: None,
-        provider: None,
-        client_id: None,
-        client_secret: None,
-        client_key: None,
-        client_key_id: None,
-        grant: Grant::AuthorizationCode,
-        subject: None,
-        via: None,
-        dpop: false,
-        scopes: vec![],
-        resource: None,
-        tool: None,
-        preset: None,
-    };
-    match context.call(&Request::Add(add)).await? {
+    match context.call(&Request::Add(AddService::of_url(url))).await? {
         Reply::Added(added) => Ok(added.service),
         _ => Err(words::odd_reply()),
     }

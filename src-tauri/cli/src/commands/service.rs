@@ -6,7 +6,7 @@ use serde_json::json;
 use signbell_engine::control::{Failure, Reply, Request};
 use signbell_engine::model::ServiceName;
 use signbell_engine::rules;
-use signbell_engine::view::ServiceView;
+use signbell_engine::view::{ServiceView, StateName};
 use url::Url;
 
 use super::Context;
@@ -30,6 +30,16 @@ pub(super) async fn run(context: &Context, command: Service) -> Result<(), Failu
         }
         Service::Test { service, response } => test(context, service, &response).await,
         Service::Presets => presets(context),
+        Service::Move { service, issuer } => {
+            let Reply::Added(moved) = context.call(&Request::ServiceMove { service, issuer }).await? else {
+                return Err(words::odd_reply());
+            };
+            context.out.result(&moved, || words::moved(moved.service.as_str(), &moved.account))?;
+            if moved.state == StateName::NeedsSignIn {
+                context.out.say(&words::sign_in_next(&moved.account));
+            }
+            Ok(())
+        }
         Service::Remove { service } => {
             let name = service.to_string();
             context.done(&Request::ServiceRemove { service }, "service", &name, words::removed(&name)).await

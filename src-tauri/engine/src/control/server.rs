@@ -83,7 +83,7 @@ impl Connection {
                 return self.sign_in(core, &account, how).await;
             }
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
-            Request::SignOut { account, forget } => done(core.sign_out(&account, forget).await),
+            Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),
             Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),
             Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset } => {
                 done(core.service_set(&service, hold_seconds, replay_unsafe, expired, preset))
@@ -92,6 +92,9 @@ impl Connection {
                 finish(core.judge(&service, response.as_bytes()), Reply::Judged)
             }
             Request::ServiceAsk { service, url } => finish(core.ask_and_judge(&service, &url).await, Reply::Judged),
+            Request::ServiceMove { service, issuer } => {
+                finish(core.service_move(&service, &issuer).await, Reply::Added)
+            }
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),

@@ -10,9 +10,9 @@ use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, 
 use crate::control::{AddService, Added, Failure};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
-use crate::provider::register;
+use crate::provider::register::{self, RegisterError};
 use crate::provider::resource::{self, Resource, ResourceError};
-use crate::provider::{Provider, TokenAuth, client_key_item, client_secret_item, is_in_public};
+use crate::provider::{MetadataError, Provider, TokenAuth, client_key_item, client_secret_item, is_in_public};
 use crate::rules;
 use crate::secret::Secret;
 use crate::signin::loopback::PATH;
@@ -21,13 +21,13 @@ use crate::wording;
 
 /// Asked for where the person names no scope, as far as the provider offers them: who it is, and a
 /// session that outlives the access token.
-const USUAL_SCOPES: [&str; 4] = ["openid", "email", "profile", "offline_access"];
+pub(super) const USUAL_SCOPES: [&str; 4] = ["openid", "email", "profile", "offline_access"];
 
 /// What [`Core::plan`] decided to add.
-struct Plan {
+pub(super) struct Plan {
     provider: (ProviderName, Option<ProviderConfig>),
-    account: (AccountName, Option<AccountConfig>),
-    service: (ServiceName, ServiceConfig),
+    pub(super) account: (AccountName, Option<AccountConfig>),
+    pub(super) service: (ServiceName, ServiceConfig),
     /// What the provider knows us by.
     secrets: Secrets,
 }
@@ -41,8 +41,8 @@ pub(super) struct Secrets {
 }
 
 /// Who signs people in at a service.
-struct FoundServer {
-    resource: Resource,
+pub(super) struct FoundServer {
+    pub(super) resource: Resource,
     /// The service is out in the world, and so must be all that it leads to.
     only_public: bool,
 }
@@ -58,11 +58,8 @@ impl Core {
     /// Adds a service, with what it needs.
     pub(crate) async fn add(&self, add: AddService, ephemeral: bool) -> Result<Added, Failure> {
         config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
-        let plan = self.plan(&add).await?;
-        if let (name, Some(_)) = &plan.provider {
-            let vault = if ephemeral { &self.memory } else { &self.vault };
-            write_secrets(vault, name, &plan.secrets).await?;
-        }
+        let plan = self.plan(&add, None).await?;
+        self.keep_secrets(&plan, ephemeral).await?;
         let tool = if ephemeral {
             self.edit_ephemeral(|config, ephemeral| {
                 let tool = plan.fit(config, add.tool.as_ref())?;
@@ -93,7 +90,18 @@ impl Core {
         Ok(Added { state: state.unwrap_or(added.state), ..added })
     }
 
-    async fn plan(&self, add: &AddService) -> Result<Plan, Failure> {
+    /// Puts what the new provider knows us by into the vault.
+    pub(super) async fn keep_secrets(&self, plan: &Plan, ephemeral: bool) -> Result<(), Failure> {
+        let (name, Some(provider)) = &plan.provider else { return Ok(()) };
+        let vault = if ephemeral { &self.memory } else { &self.vault };
+        write_secrets(vault, name, &provider.issuer, &plan.secrets).await
+    }
+
+    /// `server` is the one that counts, where the service names several.
+    pub(super) async fn plan(&self, add: &AddService, server: Option<&Url>) -> Result<Plan, Failure> {
+        let wanted = add.resource.as_deref();
+        let wanted =
+            wanted.map(|text| resource::canonical(text).ok_or_else(|| wording::bad_resource(text))).transpose()?;
         let config = self.config();
         let service = match &add.name {
             Some(name) if config.services.contains_key(name) => {
@@ -106,7 +114,7 @@ impl Core {
         // Who names the server knows what they do; else the service is asked who signs people in there.
         let found = if add.issuer.is_none() && add.provider.is_none() {
             match self.find_server(&add.url).await {
-                Ok(found) => Some(found),
+                Ok(found) => Some(found.prefer(&config, server)),
                 // A service of a known account need not tell.
                 Err(e) if known_account.is_some() => {
                     tracing::info!("{} does not say who signs people in there: {e}", add.url);
@@ -126,19 +134,23 @@ impl Core {
                 let issuer = config.providers.get(&account.provider).map(|provider| &provider.issuer);
                 // Nothing of one authorization server goes to another (D7).
                 if let Some(other) = found.as_ref().filter(|found| found.resource.resource.is_some())
-                    && issuer.is_some_and(|issuer| *issuer != other.resource.issuer)
+                    && issuer.is_some_and(|issuer| !other.resource.servers.contains(issuer))
                 {
                     return Err(wording::other_server(&add.url, &other.resource.issuer, &name));
                 }
                 ((account.provider.clone(), None), (name, None))
             }
             None => {
-                let (provider, settings, registered) = self.plan_provider(&config, add, found.as_ref()).await?;
+                let (provider, mut settings, registered) = self.plan_provider(&config, add, found.as_ref()).await?;
                 secrets.secret = secrets.secret.or(registered.secret);
                 secrets.key = secrets.key.or(registered.key);
                 let offered = found.as_ref().and_then(|found| found.resource.scopes.clone());
                 let discovered = found.is_some();
-                let scopes = self.plan_scopes(&config, add, &provider, settings.as_ref(), offered, discovered).await?;
+                let (scopes, assumed) =
+                    self.plan_scopes(&config, add, &provider, settings.as_ref(), offered, discovered).await?;
+                if let Some(settings) = &mut settings {
+                    settings.default_endpoints = assumed;
+                }
                 let name = match &add.account {
                     Some(name) => name.clone(),
                     None => named(free_name(provider.as_str(), |n| config.accounts.contains_key(n)))?,
@@ -148,12 +160,22 @@ impl Core {
             }
         };
         let dpop = add.dpop || found.as_ref().is_some_and(|found| found.resource.bound);
-        let resource = add.resource.clone().or(found.and_then(|found| found.resource.resource));
+        let authorization_server = match &account.1 {
+            Some(_) => {
+                found.as_ref().filter(|found| !found.resource.servers.is_empty()).map(|f| f.resource.issuer.clone())
+            }
+            None => {
+                let issuer = config.providers.get(&provider.0).map(|provider| provider.issuer.clone());
+                issuer.filter(|issuer| found.as_ref().is_some_and(|found| found.resource.servers.contains(issuer)))
+            }
+        };
+        let resource = wanted.or(found.and_then(|found| found.resource.resource));
         let service_config = ServiceConfig {
             url: add.url.clone(),
             account: account.0.clone(),
             resource,
             dpop,
+            authorization_server,
             hold_seconds: None,
             replay_unsafe: true,
             expired: ExpiredAnswer::Automatic,
@@ -171,7 +193,7 @@ impl Core {
     }
 
     /// Asks a service who signs people in there. What a public service names is looked for in public only.
-    async fn find_server(&self, url: &Url) -> Result<FoundServer, ResourceError> {
+    pub(super) async fn find_server(&self, url: &Url) -> Result<FoundServer, ResourceError> {
         let only_public = is_in_public(url).await;
         let http = if only_public { self.http.only_public() } else { self.http.clone() };
         Ok(FoundServer { resource: resource::discover(&http, url).await?, only_public })
@@ -222,6 +244,8 @@ impl Core {
             token_auth: None,
             redirect_port: None,
             only_public: found.is_some_and(|found| found.only_public),
+            allow_missing_pkce: add.allow_missing_pkce,
+            default_endpoints: add.issuer.is_none() && found.is_some_and(|found| found.resource.default_endpoints),
         };
         let mut secrets = Secrets::default();
         if add.client_id.is_none() {
@@ -254,9 +278,14 @@ impl Core {
         };
         let redirect: Url = redirect.parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
         let http = if settings.only_public { self.http.only_public() } else { self.http.clone() };
-        let registered = register::register(&http, &settings.issuer, metadata, &redirect, settings.grant)
-            .await
-            .map_err(|e| wording::not_registered(&settings.issuer, &e))?;
+        let registered = register::register(&http, &settings.issuer, metadata, &redirect, settings.grant).await;
+        let registered = registered.map_err(|e| match e {
+            // Nobody said that there is anything at the default endpoints, and there isn't.
+            RegisterError::Refused { error: None, .. } if metadata.assumed => {
+                wording::discovery_failed(&MetadataError::Absent(settings.issuer.clone()))
+            }
+            e => wording::not_registered(&settings.issuer, &e),
+        })?;
         settings.client_id = registered.client_id;
         settings.client_secret_in_vault = registered.client_secret.is_some();
         settings.client_key_in_vault = registered.client_key.is_some();
@@ -267,8 +296,8 @@ impl Core {
         Ok(Secrets { secret: registered.client_secret, key: registered.client_key })
     }
 
-    /// What to ask for. The provider's metadata is read for it, so a wrong issuer is told now and not
-    /// at the first sign-in.
+    /// What to ask for, and whether the provider describes itself nowhere. Its metadata is read for that, so
+    /// a wrong issuer is told now and not at the first sign-in.
     async fn plan_scopes(
         &self,
         config: &Config,
@@ -277,18 +306,18 @@ impl Core {
         new: Option<&ProviderConfig>,
         asked: Option<Scopes>,
         discovered: bool,
-    ) -> Result<Scopes, Failure> {
-        let Some(settings) = new.or_else(|| config.providers.get(name)) else { return Ok(Scopes::default()) };
+    ) -> Result<(Scopes, bool), Failure> {
+        let Some(settings) = new.or_else(|| config.providers.get(name)) else { return Ok((Scopes::default(), false)) };
         let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
         if !add.scopes.is_empty() {
-            return Ok(add.scopes.iter().cloned().collect());
+            return Ok((add.scopes.iter().cloned().collect(), metadata.assumed));
         }
         let offered = |scope: &&str| metadata.scopes_supported.iter().any(|s| s == scope);
         // What the service asks for, and a session that lasts; never silently more.
         let usual: &[&str] = if discovered { &["offline_access"] } else { &USUAL_SCOPES };
         let usual: Scopes = usual.iter().filter(|s| offered(s)).map(|s| (*s).to_owned()).collect();
-        Ok(asked.unwrap_or_default().union(&usual))
+        Ok((asked.unwrap_or_default().union(&usual), metadata.assumed))
     }
 
     /// Removes what lived in memory only.
@@ -317,6 +346,15 @@ impl Plan {
         if config.services.contains_key(service) {
             return Err(wording::name_taken("service", service.as_str()));
         }
+        self.fit_account(config)?;
+        Ok(tool.map(|name| {
+            let (mut tool, key) = tool_or_new(config, name);
+            tool.services.push(service.clone());
+            PlannedTool { name: name.clone(), config: tool, key }
+        }))
+    }
+
+    pub(super) fn fit_account(&self, config: &Config) -> Result<(), Failure> {
         match &self.account {
             (name, Some(_)) if config.accounts.contains_key(name) => {
                 return Err(wording::name_taken("account", name.as_str()));
@@ -329,11 +367,7 @@ impl Plan {
         {
             return Err(wording::name_taken("provider", name.as_str()));
         }
-        Ok(tool.map(|name| {
-            let (mut tool, key) = tool_or_new(config, name);
-            tool.services.push(service.clone());
-            PlannedTool { name: name.clone(), config: tool, key }
-        }))
+        Ok(())
     }
 
     fn merge_into(&self, config: &mut Config, tool: &Option<PlannedTool>) {
@@ -347,7 +381,8 @@ impl Plan {
         config.tools.extend(tool.as_ref().map(|tool| (tool.name.clone(), tool.config.clone())));
     }
 
-    fn write_to(&self, document: &mut DocumentMut, tool: &Option<PlannedTool>) {
+    /// The provider and the account, where they are new.
+    pub(super) fn write_account(&self, document: &mut DocumentMut) {
         if let (name, Some(provider)) = &self.provider {
             let name = name.as_str();
             set(document, ["providers", name, "issuer"], value(provider.issuer.as_str()));
@@ -363,6 +398,10 @@ impl Plan {
             let scopes: toml_edit::Array = account.scopes.iter().collect();
             set(document, ["accounts", name, "scopes"], value(scopes));
         }
+    }
+
+    fn write_to(&self, document: &mut DocumentMut, tool: &Option<PlannedTool>) {
+        self.write_account(document);
         let (name, service) = (self.service.0.as_str(), &self.service.1);
         set(document, ["services", name, "url"], value(service.url.as_str()));
         set(document, ["services", name, "account"], value(service.account.as_str()));
@@ -371,6 +410,9 @@ impl Plan {
         }
         if service.dpop {
             set(document, ["services", name, "dpop"], value(true));
+        }
+        if let Some(server) = &service.authorization_server {
+            set(document, ["services", name, "authorization_server"], value(server.as_str()));
         }
         if let Some(preset) = &service.preset {
             set(document, ["services", name, "preset"], value(preset.as_str()));
@@ -382,14 +424,32 @@ impl Plan {
 }
 
 /// Puts what a provider knows us by into the vault.
-pub(super) async fn write_secrets(vault: &Vault, provider: &ProviderName, secrets: &Secrets) -> Result<(), Failure> {
-    for (item, secret) in [(client_secret_item(provider), &secrets.secret), (client_key_item(provider), &secrets.key)] {
+pub(super) async fn write_secrets(
+    vault: &Vault,
+    provider: &ProviderName,
+    issuer: &Url,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    let items = [(client_secret_item(provider, issuer), &secrets.secret), (client_key_item(provider), &secrets.key)];
+    for (item, secret) in items {
         if let Some(secret) = secret {
             let item = item.map_err(|e| wording::vault_failure(&e))?;
             vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
         }
     }
     Ok(())
+}
+
+impl FoundServer {
+    /// Of several servers the one that was chosen, else one where we are known already.
+    fn prefer(mut self, config: &Config, chosen: Option<&Url>) -> Self {
+        let known = |issuer: &Url| match chosen {
+            Some(chosen) => issuer == chosen,
+            None => config.providers.values().any(|provider| provider.issuer == *issuer),
+        };
+        self.resource = self.resource.prefer(known);
+        self
+    }
 }
 
 /// A port for the redirect, to be registered: some servers want it to the digit.

@@ -16,7 +16,7 @@ use crate::config::{self, Config, KeyDigest, ServiceConfig, ToolConfig};
 use crate::control::{Failure, Notice};
 use crate::model::{AccountName, GrantId, ProviderName, ServiceName, ToolName};
 use crate::paths::Paths;
-use crate::provider::{Http, Provider, Registration};
+use crate::provider::{Http, Leeway, Provider, Registration};
 use crate::proxy::{Limits, Pools, Proxy, Route, Routes, Tool};
 use crate::session::state::{self, State};
 use crate::session::{Event, SessionHandle};
@@ -327,6 +327,7 @@ pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig)
         via: config.via.clone(),
         redirect_port: config.redirect_port,
         only_public: config.only_public,
+        leeway: Leeway { missing_pkce: config.allow_missing_pkce, default_endpoints: config.default_endpoints },
     }
 }
 

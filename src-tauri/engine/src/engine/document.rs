@@ -54,8 +54,14 @@ pub(super) fn write_registration(document: &mut DocumentMut, name: &str, provide
     if let Some(port) = provider.redirect_port {
         put("redirect_port", value(i64::from(port)));
     }
-    if provider.only_public {
-        put("only_public", value(true));
+    for (key, set) in [
+        ("only_public", provider.only_public),
+        ("allow_missing_pkce", provider.allow_missing_pkce),
+        ("default_endpoints", provider.default_endpoints),
+    ] {
+        if set {
+            put(key, value(true));
+        }
     }
 }
 

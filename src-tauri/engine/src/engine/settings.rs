@@ -38,10 +38,11 @@ impl Core {
             if let Some(name) = &orphan {
                 remove(document, "providers", name.as_str());
             }
-            Ok(orphan)
+            let issuer = |name: &ProviderName| config.providers.get(name).map(|provider| provider.issuer.clone());
+            Ok(orphan.and_then(|name| issuer(&name).map(|issuer| (name, issuer))))
         })?;
-        if let Some(provider) = orphan {
-            for item in [client_secret_item(&provider), client_key_item(&provider)] {
+        if let Some((provider, issuer)) = orphan {
+            for item in [client_secret_item(&provider, &issuer), client_key_item(&provider)] {
                 let item = item.map_err(|e| wording::vault_failure(&e))?;
                 self.vault.delete(&item).await.map_err(|e| wording::vault_failure(&e))?;
             }

@@ -1,7 +1,6 @@
 //! Signing in, renewing and signing out, one account at a time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -15,11 +14,9 @@ use crate::activity::Kind;
 use crate::ask::Ask;
 use crate::control::{DeviceCode, Failure, SignedIn};
 use crate::model::{AccountName, GrantId, Scopes};
-use crate::provider::Provider;
+use crate::session::SessionHandle;
 use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
-use crate::session::tokens::{self, TokenSet};
-use crate::session::{SessionHandle, item_of};
 use crate::signin::{self, AttemptError, CallbackError, Place, Prompt, SignIn, SignInError};
 use crate::vault::VaultError;
 use crate::wording;
@@ -28,10 +25,10 @@ use crate::wording;
 #[derive(Clone)]
 pub(super) struct Underway {
     page: watch::Receiver<Option<Prompt>>,
-    outcome: watch::Receiver<Option<Result<(), SignInError>>>,
+    pub(super) outcome: watch::Receiver<Option<Result<(), SignInError>>>,
     pasted: mpsc::Sender<String>,
     /// Ends it: the person signed out meanwhile, or wants another one.
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
     /// What it asks for.
     scopes: Scopes,
     /// Where the person signs in.
@@ -92,6 +89,7 @@ impl Core {
                 }
                 continue;
             }
+            self.same_server(&grant).await?;
             self.proxy.asks.reconsider(&grant, &own);
             let mut underway = self.begin(&grant, &session, &ask.listed.union(&own), how)?;
             tell(Progress::Paste(underway.pasted.clone()));
@@ -147,7 +145,7 @@ impl Core {
             return Ok(session);
         };
         let secrets = self.become_known(&name, &mut settings, &config.network).await?;
-        write_secrets(&self.vault, &name, &secrets).await?;
+        write_secrets(&self.vault, &name, &settings.issuer, &secrets).await?;
         self.edit(|_, document| {
             set(document, ["providers", name.as_str(), "client_id"], toml_edit::value(settings.client_id.as_str()));
             let confidential = toml_edit::value(settings.client_secret_in_vault);
@@ -305,79 +303,6 @@ impl Core {
         Ok(self.signed_in(account))
     }
 
-    /// Revokes where the provider offers it, and wipes the tokens in any case.
-    pub(crate) async fn sign_out(&self, account: &AccountName, forget: bool) -> Result<(), Failure> {
-        self.must_exist(account)?;
-        let config = self.config();
-        let title = self.titles(&config, account).1;
-        let provider = self.provider(&config, account);
-        // Whoever still sits at the provider's page would sign in again what is being signed out.
-        self.end_sign_ins(account).await;
-        let mut trouble = None;
-        for session in self.sessions_of(account).values() {
-            // What was never read could not be revoked.
-            session.known().await;
-            let tokens = match &*session.watch().borrow() {
-                State::Active(held) | State::Refreshing(held) | State::Saving { new: held, .. } => {
-                    Some(Arc::clone(&held.tokens))
-                }
-                _ => None,
-            };
-            let wiped = session.sign_out().await;
-            if let (Some(tokens), Some(provider)) = (tokens, &provider) {
-                revoke(account, provider, &tokens).await;
-            }
-            // One that can't be wiped keeps no other from being wiped.
-            trouble = trouble.or(wiped.err());
-        }
-        // Grants whose services are gone have no session, and their items are there all the same.
-        for grant in self.known.grants(account) {
-            if !lock(&self.sessions).contains_key(&grant) {
-                trouble = trouble.or(self.wipe(&grant, provider.as_ref()).await.err());
-            }
-        }
-        self.proxy.asks.forget(|grant| grant.account == *account);
-        self.settle(account);
-        if let Some(why) = trouble {
-            return Err(wording::vault_failure(&why));
-        }
-        self.activity.record(Kind::SignedOut, |record| {
-            record.account = Some(account.clone());
-            record.text = wording::signed_out(&title);
-        });
-        if forget { self.remove_account(account).await } else { Ok(()) }
-    }
-
-    /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
-    async fn end_sign_ins(&self, account: &AccountName) {
-        let ours: Vec<Underway> = lock(&self.underway)
-            .iter()
-            .filter(|(grant, _)| grant.account == *account)
-            .map(|(_, u)| u.clone())
-            .collect();
-        for mut underway in ours {
-            underway.cancel.cancel();
-            let _ = underway.outcome.wait_for(Option::is_some).await;
-        }
-    }
-
-    /// Revokes and deletes what the vault holds of a grant that no service uses.
-    async fn wipe(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<(), VaultError> {
-        let item = item_of(grant)?;
-        let stored = self.vault.read(&item).await?;
-        let owner = provider.map(|provider| provider.registration().into());
-        let read = |(stored, owner)| tokens::from_item(stored, owner).ok();
-        let tokens = stored.as_ref().zip(owner.as_ref()).and_then(read);
-        if stored.is_some() {
-            self.vault.delete(&item).await?;
-        }
-        if let (Some((tokens, _)), Some(provider)) = (tokens, provider) {
-            revoke(&grant.account, provider, &tokens).await;
-        }
-        self.known.forget_grant(grant);
-        Ok(())
-    }
-
     /// An access token for `signbell token`.
     pub(crate) async fn token(
         &self,
@@ -414,6 +339,7 @@ impl Core {
                 account: view.account,
                 identity: view.identity,
                 state: view.state,
+                not_granted: self.not_granted(account, &view.scopes),
                 scopes: view.scopes,
                 expires_at: view.expires_at,
             },
@@ -423,20 +349,22 @@ impl Core {
                 state: crate::view::StateName::SignedOut,
                 scopes: vec![],
                 expires_at: None,
+                not_granted: vec![],
             },
         }
     }
 
+    /// What the account asks for and was not given. Whether a session lasts and whose it is show elsewhere,
+    /// and many servers leave the scopes for that out of what they say they granted.
+    fn not_granted(&self, account: &AccountName, granted: &[String]) -> Vec<String> {
+        let granted: Scopes = granted.iter().cloned().collect();
+        let usual: Scopes = super::add::USUAL_SCOPES.iter().map(|s| (*s).to_owned()).collect();
+        let asked = self.config().accounts.get(account).map(|a| a.scopes.clone()).unwrap_or_default();
+        if granted.is_empty() { vec![] } else { asked.without(&granted).without(&usual).into() }
+    }
+
     pub(super) fn must_exist(&self, account: &AccountName) -> Result<(), Failure> {
         if self.config().accounts.contains_key(account) { Ok(()) } else { Err(wording::unknown_account(account)) }
-    }
-}
-
-/// What is wiped here must not live on there; a provider that can't be asked keeps nobody signed in.
-async fn revoke(account: &AccountName, provider: &Provider, tokens: &TokenSet) {
-    let revoked = tokio::time::timeout(Duration::from_secs(10), provider.revoke(tokens)).await;
-    if !matches!(revoked, Ok(Ok(_))) {
-        tracing::info!("the tokens of {account} are wiped here, but the provider did not revoke them");
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Metadata {
     /// RFC 7009.
     #[serde(default)]
     pub revocation_endpoint: Option<Url>,
+    /// RFC 7662.
+    #[serde(default)]
+    pub introspection_endpoint: Option<Url>,
     /// What can be asked for.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
@@ -48,6 +51,19 @@ pub struct Metadata {
     /// RFC 9207 section 3: the callback carries `iss`.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
+    /// Nobody said any of this: these are the default endpoints of MCP 2025-03-26.
+    #[serde(skip)]
+    pub assumed: bool,
+}
+
+/// How far a server's own description need not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leeway {
+    /// The person takes it without an announcement of S256 (D6). PKCE is sent all the same.
+    pub missing_pkce: bool,
+    /// A service without any metadata is its own authorization server, with the default endpoints of
+    /// MCP 2025-03-26 ("Fallbacks for Servers without Metadata Discovery").
+    pub default_endpoints: bool,
 }
 
 /// Why a server's metadata can't be used.
@@ -89,18 +105,64 @@ pub enum MetadataError {
 }
 
 /// Fetches and checks the metadata of `issuer`: RFC 8414 first, then OpenID Discovery.
-pub(super) async fn discover(http: &Http, issuer: &Url) -> Result<Metadata, MetadataError> {
-    let mut trouble = None;
+pub(super) async fn discover(http: &Http, issuer: &Url, leeway: Leeway) -> Result<Metadata, MetadataError> {
+    let (mut trouble, mut refused) = (None, None);
+    let mut absent = true;
     for address in well_known(issuer) {
-        match http.get_json(&address, None).await {
-            Ok(document) => return check(issuer, document),
+        match http.get_metadata(&address).await {
+            Ok(document) => match check(issuer, document, leeway) {
+                // Some servers answer any path of theirs. What is another's or no metadata is never used, and
+                // the right one may still lie at the next place.
+                Err(e @ (MetadataError::OtherIssuer { .. } | MetadataError::Malformed { .. })) => {
+                    refused = refused.or(Some(e));
+                }
+                checked => return checked,
+            },
             // Not there: look at the next place. An outage must not look like an absence.
-            Err(FetchError::Status { status, .. }) if status < 500 && status != 429 => {}
-            Err(FetchError::NotJson { .. }) => {}
+            Err(FetchError::Status { status, .. }) if status < 500 && status != 429 => absent &= status >= 400,
+            Err(FetchError::NotJson { .. }) => absent = false,
             Err(e) => trouble = Some(e),
         }
     }
-    Err(trouble.map_or_else(|| MetadataError::Absent(issuer.clone()), MetadataError::Fetch))
+    match (refused, trouble) {
+        (Some(refused), _) => Err(refused),
+        (None, Some(trouble)) => Err(MetadataError::Fetch(trouble)),
+        (None, None) if absent && leeway.default_endpoints => Ok(defaults(issuer)),
+        (None, None) => Err(MetadataError::Absent(issuer.clone())),
+    }
+}
+
+/// Whom the metadata at the root of `origin` names, if that is somebody else (MCP 2025-03-26: the server's
+/// own origin is the place to ask). Nothing of that document is used but the name: it must say the same
+/// of itself at its own place.
+pub(super) async fn named_at_root(http: &Http, origin: &Url) -> Option<Url> {
+    let place = at_path(origin, "/.well-known/oauth-authorization-server");
+    let document = http.get_metadata(&place).await.ok()?;
+    let issuer: Url = document.get("issuer")?.as_str()?.parse().ok()?;
+    (may_open(&issuer) && issuer != *origin).then_some(issuer)
+}
+
+/// MCP 2025-03-26, "Fallbacks for Servers without Metadata Discovery". That revision has every server do
+/// OAuth 2.1, so PKCE with S256 too.
+fn defaults(issuer: &Url) -> Metadata {
+    Metadata {
+        issuer: issuer.as_str().trim_end_matches('/').to_owned(),
+        authorization_endpoint: at_path(issuer, "/authorize"),
+        token_endpoint: at_path(issuer, "/token"),
+        userinfo_endpoint: None,
+        revocation_endpoint: None,
+        introspection_endpoint: None,
+        device_authorization_endpoint: None,
+        dpop_signing_alg_values_supported: vec![],
+        scopes_supported: vec![],
+        code_challenge_methods_supported: vec!["S256".into()],
+        token_endpoint_auth_methods_supported: vec![],
+        registration_endpoint: Some(at_path(issuer, "/register")),
+        pushed_authorization_request_endpoint: None,
+        client_id_metadata_document_supported: false,
+        authorization_response_iss_parameter_supported: false,
+        assumed: true,
+    }
 }
 
 /// Where metadata may lie: RFC 8414 section 3.1 puts the issuer's path behind the well-known name,
@@ -126,12 +188,13 @@ pub(super) fn at_path(url: &Url, path: &str) -> Url {
     url
 }
 
-fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataError> {
+fn check(asked: &Url, document: serde_json::Value, leeway: Leeway) -> Result<Metadata, MetadataError> {
     let metadata: Metadata = serde_json::from_value(document)
         .map_err(|e| MetadataError::Malformed { issuer: asked.clone(), why: e.to_string() })?;
-    // A URL without a path gains a slash when it is parsed; the person may have left it out.
+    // RFC 8414 section 3.1 drops a trailing slash before it makes the address, so both spellings lead to the
+    // same document. All that follows keeps to how the server itself writes it.
     let named = metadata.issuer.as_str();
-    if named != asked.as_str() && format!("{named}/") != asked.as_str() {
+    if named.strip_suffix('/').unwrap_or(named) != asked.as_str().strip_suffix('/').unwrap_or(asked.as_str()) {
         return Err(MetadataError::OtherIssuer { asked: asked.clone(), named: named.chars().take(200).collect() });
     }
     let endpoints = [
@@ -139,6 +202,7 @@ fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataE
         ("token_endpoint", Some(&metadata.token_endpoint)),
         ("userinfo_endpoint", metadata.userinfo_endpoint.as_ref()),
         ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
+        ("introspection_endpoint", metadata.introspection_endpoint.as_ref()),
         ("registration_endpoint", metadata.registration_endpoint.as_ref()),
         ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),
         ("pushed_authorization_request_endpoint", metadata.pushed_authorization_request_endpoint.as_ref()),
@@ -148,7 +212,7 @@ fn check(asked: &Url, document: serde_json::Value) -> Result<Metadata, MetadataE
             return Err(MetadataError::UnsafeEndpoint { issuer: asked.clone(), endpoint });
         }
     }
-    if !metadata.code_challenge_methods_supported.iter().any(|m| m == "S256") {
+    if !leeway.missing_pkce && !metadata.code_challenge_methods_supported.iter().any(|m| m == "S256") {
         return Err(MetadataError::NoPkce(asked.clone()));
     }
     Ok(metadata)
@@ -192,9 +256,10 @@ mod tests {
         let with = |key: &str, value: serde_json::Value| {
             let mut document = good.clone();
             document[key] = value;
-            check(&url("https://a.test"), document)
+            check(&url("https://a.test"), document, Leeway::default())
         };
         assert!(with("x", json!(1)).is_ok());
+        assert!(with("issuer", json!("https://a.test/")).is_ok());
         assert!(matches!(with("issuer", json!("https://b.test")), Err(MetadataError::OtherIssuer { .. })));
         assert!(matches!(with("issuer", json!("https://a.test/x")), Err(MetadataError::OtherIssuer { .. })));
         assert!(matches!(with("token_endpoint", json!("a:$(calc)")), Err(MetadataError::UnsafeEndpoint { .. })));
@@ -208,6 +273,68 @@ mod tests {
             Err(MetadataError::UnsafeEndpoint { .. })
         ));
         assert!(matches!(with("token_endpoint", json!(7)), Err(MetadataError::Malformed { .. })));
-        assert!(matches!(with("code_challenge_methods_supported", json!(["plain"])), Err(MetadataError::NoPkce(_))));
+    }
+
+    #[test]
+    fn d6_s256_is_announced_or_the_person_says_so() {
+        for (methods, announced) in [
+            (json!(["plain", "S256"]), true),
+            (json!(["plain"]), false),
+            (json!(["s256"]), false),
+            (json!([]), false),
+            (json!(null), false),
+        ] {
+            let mut document = json!({
+                "issuer": "https://a.test", "authorization_endpoint": "https://a.test/auth",
+                "token_endpoint": "https://a.test/token",
+            });
+            if !methods.is_null() {
+                document["code_challenge_methods_supported"] = methods.clone();
+            }
+            let with = |missing_pkce| {
+                let leeway = Leeway { missing_pkce, ..Leeway::default() };
+                check(&url("https://a.test"), document.clone(), leeway).map(drop)
+            };
+            let refused = Err(MetadataError::NoPkce(url("https://a.test")));
+            assert_eq!(with(false), if announced { Ok(()) } else { refused }, "{methods}");
+            assert_eq!(with(true), Ok(()), "{methods}");
+        }
+    }
+
+    #[test]
+    fn d2_an_issuer_is_the_same_to_the_letter_but_for_a_last_slash() {
+        for (asked, named, good) in [
+            ("https://a.test", "https://a.test", true),
+            ("https://a.test", "https://a.test/", true),
+            ("https://a.test/t", "https://a.test/t/", true),
+            ("https://a.test/t/", "https://a.test/t", true),
+            ("https://a.test/t", "https://a.test/t//", false),
+            ("https://a.test/t", "https://a.test/T", false),
+            ("https://a.test/t", "https://a.test", false),
+            ("https://a.test", "https://A.test", false),
+            ("https://a.test", "https://a.test:443", false),
+            ("https://a.test", "http://a.test", false),
+            ("https://a.test", "https://a.test.evil.test", false),
+            ("https://a.test", "", false),
+        ] {
+            let document = json!({
+                "issuer": named, "authorization_endpoint": "https://a.test/auth",
+                "token_endpoint": "https://a.test/token", "code_challenge_methods_supported": ["S256"],
+            });
+            let read = check(&url(asked), document, Leeway::default());
+            assert_eq!(read.is_ok(), good, "{named} for {asked}");
+            // What is kept, and compared with `iss`, is the server's own spelling.
+            assert!(!good || read.unwrap().issuer == named);
+        }
+    }
+
+    #[test]
+    fn default_endpoints_are_at_the_origin() {
+        let metadata = defaults(&url("https://a.test/"));
+        assert_eq!(metadata.issuer, "https://a.test");
+        let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint].map(Url::as_str);
+        assert_eq!(endpoints, ["https://a.test/authorize", "https://a.test/token"]);
+        assert_eq!(metadata.registration_endpoint, Some(url("https://a.test/register")));
+        assert!(metadata.assumed);
     }
 }

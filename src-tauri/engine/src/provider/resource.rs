@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::http::{FetchError, Http};
-use super::metadata::at_path;
+use super::metadata::{at_path, named_at_root};
 use crate::browser::may_open;
 use crate::challenge::{self, Challenge};
 use crate::model::Scopes;
@@ -17,6 +17,9 @@ use crate::model::Scopes;
 pub struct Resource {
     /// Who signs people in there.
     pub issuer: Url,
+    /// All whom its metadata names (RFC 9728 section 7.6: the choice is the client's); none where it has no
+    /// metadata of its own.
+    pub servers: Vec<Url>,
     /// The value of the `resource` parameter (RFC 8707) that its tokens are for; nothing where the service
     /// has no metadata of its own.
     pub resource: Option<String>,
@@ -25,6 +28,20 @@ pub struct Resource {
     /// Whether it takes tokens that are bound to a key alone (RFC 9449): as its metadata or its challenge
     /// says.
     pub bound: bool,
+    /// It wants a token and names nobody, so its own origin is asked, and may have no metadata either (MCP
+    /// 2025-03-26).
+    pub default_endpoints: bool,
+}
+
+impl Resource {
+    /// Keeps to a server that `known` says we know, where its metadata names one.
+    #[must_use]
+    pub fn prefer(mut self, known: impl Fn(&Url) -> bool) -> Self {
+        if let Some(server) = self.servers.iter().find(|server| known(server)) {
+            self.issuer = server.clone();
+        }
+        self
+    }
 }
 
 /// Why a service could not be understood.
@@ -63,12 +80,13 @@ struct Metadata {
 
 /// Asks `service` without a token who signs people in there: by the `resource_metadata` of its 401, else
 /// at the well-known place for its path, else at that for its root. Where there is none of these, the
-/// service's own origin is the issuer, as before RFC 9728.
+/// service's own origin is the issuer, or whom the metadata there names, as before RFC 9728 (MCP
+/// 2025-03-26, "Authorization Base URL").
 ///
 /// # Errors
 /// [`ResourceError`].
 pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceError> {
-    let challenge = challenge_of(http, service).await?;
+    let (wants_token, challenge) = challenge_of(http, service).await?;
     let param = |name: &str| challenge.as_ref().and_then(|challenge| challenge.param(name));
     let bound = challenge.as_ref().is_some_and(|challenge| challenge.is("dpop"));
     let asked = param("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
@@ -81,7 +99,7 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
         places.insert(0, url);
     }
     for place in places {
-        let document = match http.get_json(&place, None).await {
+        let document = match http.get_metadata(&place).await {
             Ok(document) => document,
             // Not there: look at the next place. An outage must not look like an absence.
             Err(FetchError::Status { status, .. }) if status < 500 && status != 429 => continue,
@@ -97,7 +115,19 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
         let read = read(service, metadata, asked)?;
         return Ok(Resource { bound: bound || read.bound, ..read });
     }
-    Ok(Resource { issuer: at_path(service, ""), resource: None, scopes: asked, bound })
+    let origin = at_path(service, "");
+    let issuer = named_at_root(http, &origin).await.unwrap_or(origin);
+    let default_endpoints = wants_token;
+    Ok(Resource { issuer, servers: vec![], resource: None, scopes: asked, bound, default_endpoints })
+}
+
+/// The `resource` parameter that a person gives: an absolute URI without a fragment (RFC 8707 section 2),
+/// scheme and host in lower case, and no slash that was not there.
+#[must_use]
+pub fn canonical(text: &str) -> Option<String> {
+    let url: Url = text.parse().ok().filter(|url: &Url| url.fragment().is_none())?;
+    let bare = url.path() == "/" && url.query().is_none() && !text.ends_with('/');
+    Some(if bare { url.as_str().trim_end_matches('/').to_owned() } else { url.into() })
 }
 
 fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Resource, ResourceError> {
@@ -106,19 +136,23 @@ fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Reso
         let named = metadata.resource.chars().take(200).collect();
         return Err(ResourceError::OtherResource { asked: service.clone(), named });
     }
-    let Some(server) = metadata.authorization_servers.first() else {
+    let Some(first) = metadata.authorization_servers.first() else {
         return Err(ResourceError::Malformed(format!("{service} names no authorization server")));
     };
-    let issuer: Url = server.parse().map_err(|_| ResourceError::Unsafe(server.chars().take(200).collect()))?;
-    if !may_open(&issuer) {
-        return Err(ResourceError::Unsafe(issuer.to_string()));
-    }
+    let servers: Vec<Url> =
+        metadata.authorization_servers.iter().filter_map(|server| server.parse().ok()).filter(may_open).collect();
+    let Some(issuer) = servers.first().cloned() else {
+        return Err(ResourceError::Unsafe(first.chars().take(200).collect()));
+    };
     let offered = Some(metadata.scopes_supported.into_iter().collect::<Scopes>()).filter(|scopes| !scopes.is_empty());
     Ok(Resource {
         issuer,
+        servers,
+        // To the letter: servers compare it with what they announce.
         resource: Some(metadata.resource),
         scopes: asked.or(offered),
         bound: metadata.dpop_bound_access_tokens_required,
+        default_endpoints: false,
     })
 }
 
@@ -127,6 +161,8 @@ fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Reso
 fn covers(resource: &Url, service: &Url) -> bool {
     let path = resource.path().trim_end_matches('/');
     resource.origin() == service.origin()
+        // RFC 8707 section 2: no fragment.
+        && resource.fragment().is_none()
         && service.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -139,9 +175,9 @@ fn well_known(service: &Url) -> Vec<Url> {
     places
 }
 
-/// The Bearer or DPoP challenge of the service's 401. An MCP server may answer a GET with 405, and says
-/// 401 only to a POST: that is tried with a `ping`, which does nothing.
-async fn challenge_of(http: &Http, service: &Url) -> Result<Option<Challenge>, ResourceError> {
+/// Whether the service answers 401, and its Bearer or DPoP challenge. An MCP server may answer a GET with
+/// 405, and says 401 only to a POST: that is tried with a `ping`, which does nothing.
+async fn challenge_of(http: &Http, service: &Url) -> Result<(bool, Option<Challenge>), ResourceError> {
     const PING: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     for (method, body) in [(Method::GET, &b""[..]), (Method::POST, PING)] {
         let request = Request::builder()
@@ -152,12 +188,12 @@ async fn challenge_of(http: &Http, service: &Url) -> Result<Option<Challenge>, R
             .body(body.to_vec())
             .map_err(|e| ResourceError::Malformed(e.to_string()))?;
         match http.head(request).await? {
-            (StatusCode::UNAUTHORIZED, headers) => return Ok(bearer(&headers)),
+            (StatusCode::UNAUTHORIZED, headers) => return Ok((true, bearer(&headers))),
             (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_ACCEPTABLE | StatusCode::BAD_REQUEST, _) => {}
-            _ => return Ok(None),
+            _ => return Ok((false, None)),
         }
     }
-    Ok(None)
+    Ok((false, None))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<Challenge> {
@@ -199,6 +235,7 @@ mod tests {
             ("http://a.test/mcp", "https://a.test/mcp", false),
             ("https://a.test:444/mcp", "https://a.test/mcp", false),
             ("mcp", "https://a.test/mcp", false),
+            ("https://a.test/mcp#a", "https://a.test/mcp", false),
         ] {
             let metadata = Metadata {
                 resource: resource.into(),
@@ -207,6 +244,42 @@ mod tests {
                 dpop_bound_access_tokens_required: false,
             };
             assert_eq!(read(&url(service), metadata, None).is_ok(), good, "{resource} for {service}");
+        }
+    }
+
+    #[test]
+    fn of_several_servers_one_that_is_known_counts() {
+        let metadata = |servers: &[&str]| Metadata {
+            resource: "https://a.test".into(),
+            authorization_servers: servers.iter().map(|s| (*s).to_owned()).collect(),
+            scopes_supported: vec![],
+            dpop_bound_access_tokens_required: false,
+        };
+        let found = |servers: &[&str]| read(&url("https://a.test"), metadata(servers), None);
+        let two = found(&["https://x.test", "https://y.test"]).unwrap();
+        assert_eq!(two.issuer, url("https://x.test"));
+        assert_eq!(two.clone().prefer(|issuer| *issuer == url("https://y.test")).issuer, url("https://y.test"));
+        assert_eq!(two.prefer(|issuer| *issuer == url("https://z.test")).issuer, url("https://x.test"));
+        // One that can't be used is passed over while there is another.
+        assert_eq!(found(&["http://x.test", "https://y.test"]).unwrap().servers, [url("https://y.test")]);
+        assert!(found(&["http://x.test"]).is_err());
+    }
+
+    #[test]
+    fn what_a_resource_parameter_looks_like() {
+        for (given, expected) in [
+            ("https://mcp.example.com", Some("https://mcp.example.com")),
+            ("https://mcp.example.com/", Some("https://mcp.example.com/")),
+            ("HTTPS://MCP.Example.com/Server/mcp", Some("https://mcp.example.com/Server/mcp")),
+            ("https://mcp.example.com:8443", Some("https://mcp.example.com:8443")),
+            ("https://mcp.example.com:443/mcp", Some("https://mcp.example.com/mcp")),
+            ("urn:example:mcp", Some("urn:example:mcp")),
+            ("api://0000/x", Some("api://0000/x")),
+            ("mcp.example.com", None),
+            ("https://mcp.example.com#fragment", None),
+            ("", None),
+        ] {
+            assert_eq!(canonical(given).as_deref(), expected, "{given}");
         }
     }
 

@@ -49,6 +49,10 @@ pub enum TokenError {
         /// In whole seconds.
         retry_after: Option<Duration>,
     },
+    /// A 400 with nothing in it. Some servers say so that a refresh token is dead; a gateway in front of one
+    /// may say it of anything.
+    #[error("the token endpoint answered 400 without a word")]
+    Blank,
     /// A success without a usable token.
     #[error("{0}")]
     Nonsense(String),
@@ -158,27 +162,6 @@ impl Provider {
         Ok(new)
     }
 
-    /// Revokes a token where the provider offers it (RFC 7009). Returns whether it does.
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub async fn revoke(&self, tokens: &TokenSet) -> Result<bool, TokenError> {
-        let metadata = self.known_metadata().await?;
-        let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(false) };
-        let (token, hint) = match &tokens.refresh {
-            Some(refresh) => (refresh, "refresh_token"),
-            None => (&tokens.access, "access_token"),
-        };
-        let form = vec![("token", token.expose()), ("token_type_hint", hint)];
-        match self.post_as_client(metadata, endpoint, form).await {
-            Ok(response) if response.status().is_success() => Ok(true),
-            Ok(response) => {
-                Err(TokenError::Answer { status: response.status().as_u16(), error: None, retry_after: None })
-            }
-            Err(e) => Err(e.into()),
-        }
-    }
-
     /// Posts a form with our client authentication (RFC 6749 section 2.3).
     pub(crate) async fn post_as_client(
         &self,
@@ -210,7 +193,7 @@ impl Provider {
         Ok((metadata, client))
     }
 
-    async fn known_metadata(&self) -> Result<&Arc<Metadata>, TokenError> {
+    pub(super) async fn known_metadata(&self) -> Result<&Arc<Metadata>, TokenError> {
         // Whatever is wrong with the metadata, the refresh token was not sent.
         self.metadata().await.map_err(|e| TokenError::NotSent(e.to_string()))
     }

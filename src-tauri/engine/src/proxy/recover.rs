@@ -244,6 +244,10 @@ impl Exchange<'_> {
         let useless = matches!(end, End::Useless);
         if useless {
             self.route.session.did_not_help(lease.generation);
+            if self.proxy.told.is_news(&self.route.name, "suspect") {
+                // Nobody looks into it: the engine is ending.
+                let _ = self.proxy.suspects.send(self.route.name.clone());
+            }
         }
         let unnamed = wish(&refusal.found) == Some(Wish::Scopes)
             && matches!(end, End::Nothing)

@@ -148,11 +148,12 @@ impl Actor {
                     }
                 });
             }
-            Effect::Refresh { tokens, generation, forced, claims } => {
+            Effect::Refresh { tokens, generation, forced, claims, blank_before } => {
                 self.refresh_began = Some(Instant::now());
                 let (provider, vault, grant) = (self.provider.clone(), self.vault.clone(), Arc::clone(&self.grant));
                 self.report(async move {
-                    let result = refresh::run(&grant, &provider, &vault, tokens, generation, claims).await;
+                    let result =
+                        refresh::run(&grant, &provider, &vault, tokens, generation, claims, blank_before).await;
                     Input::Refreshed { generation, result, forced }
                 });
             }

@@ -53,6 +53,8 @@ pub enum Transient {
     Busy(Option<Duration>),
     /// Any other status that is no OAuth error.
     Status(u16),
+    /// A 400 without a word: the refresh token may be dead.
+    Blank,
     /// A success that holds no token.
     Nonsense(String),
 }
@@ -67,15 +69,20 @@ pub enum RefreshFailure {
 }
 
 /// Reads a failed *refresh*. `answer_lost_before`: an earlier try with the same refresh token was
-/// sent and not answered.
+/// sent and not answered. `blank_before`: the last one was answered with an empty 400.
 #[must_use]
-pub fn read(error: TokenError, answer_lost_before: bool) -> RefreshFailure {
+pub fn read(error: TokenError, answer_lost_before: bool, blank_before: bool) -> RefreshFailure {
     use RefreshFailure as F;
     match error {
         TokenError::NotSent(why) => F::Transient(Transient::Unreachable(why)),
         TokenError::NoAnswer(why) => F::Transient(Transient::NoAnswer(why)),
         TokenError::Nonsense(what) => F::Transient(Transient::Nonsense(what)),
         TokenError::VoucherNeedsPerson => F::Ended(Reason::InteractionRequired),
+        // Some servers say so, and nothing else, that a refresh token is dead. Once it may be a gateway's
+        // hiccup; two in a row, with a pause between them, are taken at their word. Else the session would
+        // look alive for ever, and no request ever ring the bell.
+        TokenError::Blank if blank_before => F::Ended(Reason::EndedByProvider),
+        TokenError::Blank => F::Transient(Transient::Blank),
         TokenError::Answer { status, retry_after, .. } if status == 429 || status >= 500 => {
             F::Transient(if status == 429 || status == 503 {
                 Transient::Busy(retry_after)
@@ -137,8 +144,17 @@ mod tests {
             (answer(500, ""), false, status(500)),
             (answer(500, "invalid_grant"), false, status(500)),
         ] {
-            assert_eq!(read(error.clone(), lost), expected, "{error:?}");
+            assert_eq!(read(error.clone(), lost, false), expected, "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_empty_400_counts_when_it_comes_twice() {
+        assert_eq!(read(TokenError::Blank, false, false), RefreshFailure::Transient(Transient::Blank));
+        assert_eq!(read(TokenError::Blank, false, true), RefreshFailure::Ended(Reason::EndedByProvider));
+        // Whatever else comes after one says nothing new.
+        assert_eq!(read(answer(400, ""), false, true), RefreshFailure::Transient(Transient::Status(400)));
+        assert_eq!(read(answer(500, ""), false, true), RefreshFailure::Transient(Transient::Status(500)));
     }
 
     #[test]
@@ -153,7 +169,7 @@ mod tests {
             (TokenError::NoAnswer("cut".into()), Transient::NoAnswer("cut".into())),
             (TokenError::Nonsense("html".into()), Transient::Nonsense("html".into())),
         ] {
-            assert_eq!(read(error, true), RefreshFailure::Transient(expected));
+            assert_eq!(read(error, true, true), RefreshFailure::Transient(expected));
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) async fn run(
     tokens: Arc<TokenSet>,
     generation: Generation,
     claims: Option<Arc<str>>,
+    blank_before: bool,
 ) -> Result<Renewed, RefreshFailure> {
     let owner = provider.registration().into();
     let used = Arc::clone(&tokens);
@@ -46,7 +47,7 @@ pub(super) async fn run(
         tracing::info!(%grant, "the answer to a refresh was lost, asking once more");
         result = provider.refresh(&tokens, resource, claims.as_deref()).await;
     }
-    match result.map_err(|error| failure::read(error, lost)) {
+    match result.map_err(|error| failure::read(error, lost, blank_before)) {
         Ok(tokens) => Ok(Renewed { tokens, generation: last.next(), claims, adopted: false }),
         Err(RefreshFailure::Ended(reason)) => newer().await.ok_or(RefreshFailure::Ended(reason)),
         Err(other) => Err(other),

@@ -193,6 +193,8 @@ pub enum Effect {
         forced: bool,
         /// What the new token has to satisfy.
         claims: Option<Arc<str>>,
+        /// The last answer was a 400 without a word.
+        blank_before: bool,
     },
     /// Write to the vault.
     Save {
@@ -320,7 +322,8 @@ pub fn step(state: State, input: Input, now: Now) -> (State, Vec<Effect>) {
 
         (State::Active(held), Input::Wanted { want, accepted }) => wanted(held, want, accepted, now),
         (State::Active(mut held), Input::Renew) => {
-            held.trouble = None;
+            // What the last answer was is still to be known; that there is a wait is not.
+            held.trouble = held.trouble.filter(|trouble| trouble.cause == Transient::Blank);
             refresh(held, false, None)
         }
         (State::Active(held), Input::Claims { generation, claims })
@@ -419,7 +422,9 @@ fn refresh(held: Held, forced: bool, claims: Option<Arc<str>>) -> (State, Vec<Ef
     if !held.tokens.is_renewable() {
         return (State::Active(held), vec![]);
     }
-    let effect = Effect::Refresh { tokens: Arc::clone(&held.tokens), generation: held.generation, forced, claims };
+    let (tokens, generation) = (Arc::clone(&held.tokens), held.generation);
+    let blank_before = held.trouble.as_ref().is_some_and(|trouble| trouble.cause == Transient::Blank);
+    let effect = Effect::Refresh { tokens, generation, forced, claims, blank_before };
     (State::Refreshing(held), vec![effect])
 }
 

@@ -11,6 +11,10 @@ pub enum CallbackError {
     /// The answer is another server's (RFC 9207 section 2.4).
     #[error("the answer came from another server")]
     OtherIssuer,
+    /// A refusal without the `iss` that its server announces: nobody knows whose it is (RFC 9207 section
+    /// 2.4), so what it says is neither acted on nor shown.
+    #[error("the answer does not say which server it comes from")]
+    Anonymous,
 }
 
 /// A redirect that is not ours, or not whole: the sign-in goes on.
@@ -60,7 +64,9 @@ impl Check {
         }
         match &issuer {
             Some(issuer) if *issuer != self.issuer => return Ok(Err(CallbackError::OtherIssuer)),
-            None if self.issuer_announced => return Ok(Err(CallbackError::OtherIssuer)),
+            None if self.issuer_announced => {
+                return Ok(Err(if error.is_some() { CallbackError::Anonymous } else { CallbackError::OtherIssuer }));
+            }
             _ => {}
         }
         match (error, code) {
@@ -102,6 +108,12 @@ mod tests {
             (false, "state=s", Err(Stray::Empty)),
             (false, "code=&state=s", Err(Stray::Empty)),
             (true, "code=c&state=s", other()),
+            (true, "error=access_denied&state=s", Ok(Err(CallbackError::Anonymous))),
+            (true, "error=access_denied&state=s&iss=https%3A%2F%2Fa.test", refused("access_denied")),
+            (false, "code=c&state=s&iss=https%3A%2F%2FA.test", other()),
+            (false, "code=c&state=s&iss=https%3A%2F%2Fa.test%3A443", other()),
+            (false, "code=c&state=s&iss=", other()),
+            (true, "code=c&state=s&iss=https%3A%2F%2Fa.test&iss=https%3A%2F%2Fa.test", Err(Stray::Twice)),
             (true, "code=c&state=s&iss=https%3A%2F%2Fa.test%2F", other()),
             (false, "code=c&state=s&iss=https%3A%2F%2Fb.test", other()),
             (false, "error=access_denied", Err(Stray::State)),

@@ -156,6 +156,10 @@ pub fn added(service: &str, account: &str, url: &str) -> String {
     format!("Added the service \"{service}\" with the account \"{account}\". Tools reach it at {url}")
 }
 
+pub fn moved(service: &str, account: &AccountName) -> String {
+    format!("The service \"{service}\" now uses the account \"{account}\"; its tools keep their key and their address.")
+}
+
 pub fn preset_chosen(preset: &str) -> String {
     format!("It answers as {preset} does (--preset none turns that off; signbell service presets lists what is known).")
 }
@@ -178,9 +182,13 @@ pub fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
         Some(identity) => format!("\"{}\" as {identity}", signed_in.account),
         None => format!("\"{}\", identity unknown", signed_in.account),
     };
-    match (state(signed_in.state), until) {
+    let stands = match (state(signed_in.state), until) {
         (words, Some(until)) => format!("{words}: {who}. The token lives until {until}."),
         (words, None) => format!("{words}: {who}."),
+    };
+    match signed_in.not_granted.as_slice() {
+        [] => stands,
+        scopes => format!("{stands} {}", super::not_granted(scopes)),
     }
 }
 
@@ -211,8 +219,8 @@ pub fn removed(what: &str) -> String {
     format!("Removed \"{what}\".")
 }
 
-pub fn signed_out(account: &AccountName) -> String {
-    format!("Signed out of \"{account}\".")
+pub fn signed_out(account: &AccountName, at_provider: &str) -> String {
+    format!("Signed out of \"{account}\". {at_provider}")
 }
 
 pub fn yes_no(yes: bool) -> &'static str {

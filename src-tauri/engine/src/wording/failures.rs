@@ -356,7 +356,7 @@ pub fn discovery_failed(error: &MetadataError) -> Failure {
             FailureKind::Failed,
             "no_pkce",
             format!(
-                "{issuer} does not announce PKCE with S256, without which a sign-in can be intercepted. Signbell does not sign in there."
+                "{issuer} does not announce PKCE with S256, without which a sign-in can be intercepted. Signbell does not sign in there. If you know that it does PKCE all the same, add it with --allow-missing-pkce, or set `allow_missing_pkce = true` for that provider in config.toml."
             ),
         ),
         other => failure(
@@ -397,6 +397,13 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
             FailureKind::Refused,
             "other_issuer",
             format!("The answer for {title} came from another server, so it was thrown away. {stands}"),
+        ),
+        SignInError::Callback(CallbackError::Anonymous) => failure(
+            FailureKind::Refused,
+            "anonymous_refusal",
+            format!(
+                "The sign-in to {title} was refused by an answer that does not say which server it comes from, so why is not known. {stands} {again}"
+            ),
         ),
         SignInError::Deadline => failure(
             FailureKind::SignInNeeded,

@@ -9,7 +9,7 @@ use crate::model::{AccountName, Identity, ProviderName, Scopes, ServiceName, Too
 use crate::proxy::Decision;
 use crate::rules::{Again, Found, Rule, Verdict};
 use crate::session::failure::{Reason, Transient};
-use crate::signin::{SignInError, page};
+use crate::signin::{CallbackError, SignInError, page};
 use crate::vault::{StoreKind, VaultError};
 
 /// A session that is good.
@@ -69,6 +69,7 @@ pub fn cause(cause: &Transient) -> String {
         Transient::NoAnswer(_) => "provider did not answer".into(),
         Transient::Busy(_) => "provider is busy".into(),
         Transient::Status(status) => format!("provider answered {status}"),
+        Transient::Blank => "provider refused without saying why".into(),
         Transient::Nonsense(_) => "provider answered without a token".into(),
     }
 }
@@ -353,12 +354,6 @@ pub fn signed_in(title: &str, who: Option<&Identity>) -> String {
     }
 }
 
-/// The person signed out.
-#[must_use]
-pub fn signed_out(title: &str) -> String {
-    format!("Signed out of {title}")
-}
-
 /// A token left through `signbell token`.
 #[must_use]
 pub fn token_printed(title: &str) -> String {
@@ -460,7 +455,8 @@ pub fn refused_page(title: &str, error: &SignInError) -> page::Words {
         SignInError::OtherIdentity { expected, found } => {
             format!("You signed in as {found}, but {title} belongs to {expected}.")
         }
-        SignInError::Callback(_) => format!("{title} did not let you in, or you declined."),
+        SignInError::Callback(CallbackError::Refused(_)) => format!("{title} did not let you in, or you declined."),
+        SignInError::Callback(_) => format!("The answer is not one of {title}, or does not say so."),
         _ => format!("Signing in to {title} did not work: {error}."),
     };
     page::Words {

@@ -48,6 +48,7 @@ struct Seen {
     status: u16,
     anchor_unix: Option<u64>,
     retry_after: Option<Duration>,
+    blank: bool,
 }
 
 type Pending = std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, FetchError>> + Send>>;
@@ -141,6 +142,7 @@ impl Call {
             retry_after: header(::http::header::RETRY_AFTER)
                 .and_then(|s| s.trim().parse().ok())
                 .map(Duration::from_secs),
+            blank: response.body().iter().all(u8::is_ascii_whitespace),
         });
         if response.status() == StatusCode::OK && oauth_error(response.body()).is_some() {
             *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -244,6 +246,7 @@ impl Call {
             Err(RequestTokenError::Request(e)) => Err(e.into()),
             Err(RequestTokenError::ServerResponse(e)) => Err(answer(Some(e.error().to_string()))),
             Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => match seen {
+                Some(s) if s.status == 400 && s.blank => Err(TokenError::Blank),
                 Some(s) if s.status >= 300 => Err(answer(None)),
                 _ => Err(TokenError::Nonsense("the answer holds no usable token".into())),
             },

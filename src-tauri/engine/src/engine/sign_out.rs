@@ -1,0 +1,127 @@
+//! Signing out: the tokens are wiped here in any case, and the provider is told where it wants to be.
+
+use super::core::{Core, lock};
+use super::sign_in::Underway;
+use crate::activity::Kind;
+use crate::control::{Failure, Notice, SignedOut};
+use crate::model::{AccountName, GrantId};
+use crate::provider::{Provider, Revocation};
+use crate::session::failure::Reason;
+use crate::session::state::State;
+use crate::session::tokens::{self, TokenSet};
+use crate::session::{SessionHandle, item_of};
+use crate::vault::VaultError;
+use crate::wording;
+
+impl Core {
+    /// Revokes where the provider offers it, and wipes the tokens in any case.
+    pub(crate) async fn sign_out(&self, account: &AccountName, forget: bool) -> Result<SignedOut, Failure> {
+        self.must_exist(account)?;
+        let config = self.config();
+        let title = self.titles(&config, account).1;
+        let provider = self.provider(&config, account);
+        // Whoever still sits at the provider's page would sign in again what is being signed out.
+        self.end_sign_ins(account).await;
+        let (mut trouble, mut worst) = (None, Revocation::Nothing);
+        for session in self.sessions_of(account).values() {
+            // What was never read could not be revoked.
+            session.known().await;
+            let held = self.held(session, provider.as_ref()).await;
+            let wiped = session.sign_out().await;
+            worst = worst.max(take_back(provider.as_ref(), held).await);
+            // One that can't be wiped keeps no other from being wiped.
+            trouble = trouble.or(wiped.err());
+        }
+        // Grants whose services are gone have no session, and their items are there all the same.
+        for grant in self.known.grants(account) {
+            if !lock(&self.sessions).contains_key(&grant) {
+                match self.wipe(&grant, provider.as_ref()).await {
+                    Ok(revocation) => worst = worst.max(revocation),
+                    Err(why) => trouble = trouble.or(Some(why)),
+                }
+            }
+        }
+        self.proxy.asks.forget(|grant| grant.account == *account);
+        self.settle(account);
+        if let Some(why) = trouble {
+            return Err(wording::vault_failure(&why));
+        }
+        let words = wording::at_provider(worst);
+        let text = wording::signed_out(&title, &words);
+        if worst >= Revocation::NotOffered {
+            // Nobody listens: fine.
+            let _ = self.notices.send(Notice::Say { text: text.clone() });
+        }
+        self.activity.record(Kind::SignedOut, |record| {
+            record.account = Some(account.clone());
+            record.text = text;
+        });
+        if forget {
+            self.remove_account(account).await?;
+        }
+        Ok(SignedOut { account: account.clone(), done: true, provider: worst, provider_words: words })
+    }
+
+    /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
+    async fn end_sign_ins(&self, account: &AccountName) {
+        let ours: Vec<Underway> = lock(&self.underway)
+            .iter()
+            .filter(|(grant, _)| grant.account == *account)
+            .map(|(_, u)| u.clone())
+            .collect();
+        for mut underway in ours {
+            underway.cancel.cancel();
+            let _ = underway.outcome.wait_for(Option::is_some).await;
+        }
+    }
+
+    /// What a session has that its provider may still honour.
+    async fn held(&self, session: &SessionHandle, provider: Option<&Provider>) -> Held {
+        let state = session.watch().borrow().clone();
+        match state {
+            State::Active(held) | State::Refreshing(held) | State::Saving { new: held, .. } => {
+                Held::Tokens((*held.tokens).clone())
+            }
+            State::NeedsSignIn { reason: Reason::EndedByProvider, .. } => Held::Ended,
+            // It can't be used any more, and may well be listed there.
+            State::NeedsSignIn { .. } => {
+                let stored = self.stored(session.grant(), provider).await;
+                stored.ok().flatten().map_or(Held::Nothing, Held::Tokens)
+            }
+            _ => Held::Nothing,
+        }
+    }
+
+    async fn stored(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<Option<TokenSet>, VaultError> {
+        let vault = if self.is_ephemeral(&grant.account) { &self.memory } else { &self.vault };
+        let stored = vault.read(&item_of(grant)?).await?;
+        let owner = provider.map(|provider| provider.registration().into());
+        let read = |(stored, owner)| tokens::from_item(stored, owner).ok();
+        Ok(stored.as_ref().zip(owner.as_ref()).and_then(read).map(|(tokens, _)| tokens))
+    }
+
+    /// Revokes and deletes what the vault holds of a grant that no service uses.
+    async fn wipe(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<Revocation, VaultError> {
+        let tokens = self.stored(grant, provider).await?;
+        self.vault.delete(&item_of(grant)?).await?;
+        let revocation = take_back(provider, tokens.map_or(Held::Nothing, Held::Tokens)).await;
+        self.known.forget_grant(grant);
+        Ok(revocation)
+    }
+}
+
+enum Held {
+    Nothing,
+    /// The provider said itself that it is over.
+    Ended,
+    Tokens(TokenSet),
+}
+
+/// What is wiped here must not live on there; a provider that can't be asked keeps nobody signed in.
+async fn take_back(provider: Option<&Provider>, held: Held) -> Revocation {
+    match (provider, held) {
+        (Some(provider), Held::Tokens(tokens)) => provider.revoke(&tokens).await,
+        (_, Held::Ended) => Revocation::Gone,
+        (None, Held::Tokens(_)) | (_, Held::Nothing) => Revocation::Nothing,
+    }
+}
