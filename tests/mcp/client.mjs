@@ -210,6 +210,15 @@ const scenarios = {
     print({ step: 'left' });
   },
 
+  /** What comes first: which tools there are, and a call of one. */
+  async 'first-call'() {
+    const sdk = await start();
+    await step('connect', async () => { await sdk.client.connect(sdk.transport); });
+    await step('list', async () => ({ tools: (await sdk.client.listTools()).tools.map((tool) => tool.name) }));
+    await step('echo', async () => saying(await sdk.call('echo', { text: 'hello' })));
+    await close(sdk.client);
+  },
+
   /** The server forgets its sessions: as the SDK does (404), or as other servers do. */
   lost: () => lost('404'),
   'lost-401': () => lost('401'),

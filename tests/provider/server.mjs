@@ -54,6 +54,7 @@ const defaults = {
   dpop: false, // 'offered': tokens may be bound to a key (RFC 9449); 'required': the APIs take no others
   dpopNonces: false, // true: both servers want their nonces in proofs
   trust: [], // issuers whose word for a person counts (identity assertions, see grants.mjs)
+  clientDocument: null, // a client ID metadata document, published at its client_id: such are taken then
   autoConsent: null, // a login: signs it in and consents without any page
 };
 
@@ -161,6 +162,8 @@ const provider = new Provider(issuer, {
       nonceSecret: options.dpopNonces ? randomBytes(32) : undefined,
       requireNonce: () => options.dpopNonces,
     },
+    // Still an experiment there, of which a revision has to be named.
+    ...(options.clientDocument && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } }),
     pushedAuthorizationRequests: {
       enabled: Boolean(options.par),
       requirePushedAuthorizationRequests: options.par === 'required',
@@ -179,6 +182,9 @@ const provider = new Provider(issuer, {
       },
     },
   },
+  // The only thing that it fetches is the client's document; nothing leaves this machine.
+  fetch: (url, init) => (String(url) === options.clientDocument?.client_id
+    ? Response.json(options.clientDocument) : Promise.reject(new Error(`nothing is fetched here: ${url} ${init?.method}`))),
   renderError: (ctx, out) => {
     ctx.type = 'html';
     ctx.body = errorPage(out);

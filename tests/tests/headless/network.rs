@@ -16,15 +16,15 @@ use crate::world::{Access, CLIENT, World, access};
 const INSIDE: &str = "api.corp.test";
 
 /// An HTTPS upstream whose certificate no machine trusts by itself, and a corporate proxy.
-struct Outside {
+pub struct Outside {
     _process: Process,
-    upstream: String,
+    pub upstream: String,
     proxy: String,
-    authority: PathBuf,
+    pub authority: PathBuf,
 }
 
 impl Outside {
-    fn start(sandbox: &Sandbox) -> Result<Self> {
+    pub fn start(sandbox: &Sandbox) -> Result<Self> {
         let file = |name: &str| sandbox.path(name);
         let (key, authority, ready) = (file("key.pem"), file("ca.pem"), file("ready.json"));
         let (leaf, signer) = (file("leaf.pem"), file("ca-key.pem"));

@@ -84,13 +84,7 @@ impl World {
 
     /// Sends one request to the control socket, as the tray does, and gives the first reply.
     pub fn control(&self, request: &Value) -> Result<Value> {
-        let socket = self.sandbox.signbell_home().join("control.sock");
-        let stream = UnixStream::connect(&socket).with_context(|| format!("connecting to {}", socket.display()))?;
-        stream.set_read_timeout(Some(SOON))?;
-        writeln!(&stream, "{request}")?;
-        let mut line = String::new();
-        BufReader::new(&stream).read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("the control socket's reply {line:?}"))
+        control(&self.sandbox, request)
     }
 
     /// A number of the provider's counts, 0 where it counted nothing yet.
@@ -125,6 +119,17 @@ impl Access {
         ensure!(response.status == 200, "GET {path}: {} {}", response.status, response.text());
         response.json()
     }
+}
+
+/// See [`World::control`].
+pub fn control(sandbox: &Sandbox, request: &Value) -> Result<Value> {
+    let socket = sandbox.signbell_home().join("control.sock");
+    let stream = UnixStream::connect(&socket).with_context(|| format!("connecting to {}", socket.display()))?;
+    stream.set_read_timeout(Some(SOON))?;
+    writeln!(&stream, "{request}")?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line)?;
+    serde_json::from_str(&line).with_context(|| format!("the control socket's reply {line:?}"))
 }
 
 /// Starts the provider with tokens that live long and sign-ins without pages, unless `options` say
