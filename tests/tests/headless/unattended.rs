@@ -15,7 +15,7 @@ use crate::world::{Access, CLIENT, World, access, provider, refused};
 
 /// A private key as openssl makes it, and its public half as a server wants it.
 fn key(sandbox: &Sandbox, kind: &[&str]) -> Result<(PathBuf, Value)> {
-    let file = sandbox.path(&format!("{}.pem", kind.join("-").replace(':', "-")));
+    let file = sandbox.path(format!("{}.pem", kind.join("-").replace(':', "-")));
     let mut command = Command::new("openssl");
     command.arg("genpkey").args(kind).arg("-out").arg(&file);
     run(command, b"", SOON)?.expect_code(0)?;
