@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// List services, change one, remove one.
     #[command(subcommand, after_help = "Example:\n  signbell service list")]
     Service(Service),
+    /// Show which providers are known, and how to register Signbell there.
+    #[command(subcommand, after_help = "Example:\n  signbell provider presets github")]
+    Provider(Provider),
     /// Register the local programs that may use your services.
     #[command(subcommand, after_help = "Example:\n  signbell tool add my-script --service linear")]
     Tool(Tool),
@@ -210,6 +213,10 @@ pub(crate) struct Add {
     /// Sign in although the provider does not announce PKCE with S256, which is sent all the same.
     #[arg(long)]
     pub(crate) allow_missing_pkce: bool,
+    /// What is known of the authorization server (`signbell provider presets`); chosen by its address or the
+    /// service's if left out.
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) provider_preset: Option<String>,
     /// A tool that may use it; made if it does not exist, and its key printed.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Option<ToolName>,
@@ -327,6 +334,16 @@ pub(crate) enum Service {
     Remove {
         /// Which service.
         service: ServiceName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provider {
+    /// List what is known of providers before anybody signed in there, or tell all of one.
+    #[command(after_help = "Examples:\n  signbell provider presets\n  signbell provider presets slack")]
+    Presets {
+        /// Only this one, with where to register and what to mind.
+        name: Option<String>,
     },
 }
 

@@ -81,6 +81,7 @@ fn service(provider: &Provider, api: &Api) -> Result<AddService, BadName> {
         scopes: vec![SCOPE.to_owned()],
         resource: None,
         tool: Some(NAME.parse()?),
+        provider_preset: None,
         preset: Some("none".to_owned()),
         allow_missing_pkce: false,
     })

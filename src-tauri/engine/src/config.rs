@@ -3,6 +3,8 @@
 //! Our own changes go through [`edit`], which keeps comments and order, checks the result as a whole
 //! before it is written, and writes it atomically.
 
+mod key;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,9 +15,10 @@ use serde::Deserialize;
 use toml_edit::DocumentMut;
 use url::Url;
 
-use crate::browser::is_loopback;
+pub use self::key::KeyDigest;
+use crate::browser::{is_loopback, may_open};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
-use crate::provider::{Grant, NetworkSettings, TokenAuth};
+use crate::provider::{Grant, NetworkSettings, TokenAuth, preset as presets};
 use crate::rules::{self, Injection, Preset, Rule, RuleSet};
 
 /// Everything the person set.
@@ -133,6 +136,40 @@ pub struct ProviderConfig {
     /// It described itself nowhere when it was added, so its endpoints are those of MCP 2025-03-26.
     #[serde(default)]
     pub default_endpoints: bool,
+    /// What is known of such a server; `signbell provider presets` lists them.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// Where the browser goes, if not where the preset or the server's metadata says.
+    #[serde(default)]
+    pub authorization_endpoint: Option<Url>,
+    /// Where codes and refresh tokens are redeemed, likewise.
+    #[serde(default)]
+    pub token_endpoint: Option<Url>,
+    /// RFC 7009, likewise.
+    #[serde(default)]
+    pub revocation_endpoint: Option<Url>,
+    /// Who signed in, likewise.
+    #[serde(default)]
+    pub identity_endpoint: Option<Url>,
+}
+
+impl ProviderConfig {
+    /// What is known of such a server; the name was looked at when the file was read.
+    #[must_use]
+    pub fn known(&self) -> Option<Arc<presets::Preset>> {
+        self.preset.as_deref().and_then(presets::named)
+    }
+
+    /// The addresses that the person set.
+    #[must_use]
+    pub fn endpoints(&self) -> presets::Endpoints {
+        presets::Endpoints {
+            authorization: self.authorization_endpoint.clone(),
+            token: self.token_endpoint.clone(),
+            revocation: self.revocation_endpoint.clone(),
+            identity: self.identity_endpoint.clone(),
+        }
+    }
 }
 
 /// `[accounts.NAME]`
@@ -232,34 +269,6 @@ pub struct ToolConfig {
     /// Whether its key is part of its addresses.
     #[serde(default)]
     pub key_in_path: bool,
-}
-
-/// The digest of a tool's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub struct KeyDigest(pub [u8; 32]);
-
-impl TryFrom<String> for KeyDigest {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "key_sha256 must be 64 hexadecimal digits";
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(WRONG);
-        }
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| WRONG)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| WRONG)?;
-        }
-        Ok(Self(digest))
-    }
-}
-
-impl std::fmt::Display for KeyDigest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// Why the file can't be used. It is left as it is.
@@ -371,6 +380,7 @@ fn check(config: &Config) -> Result<(), String> {
     }
     for (name, provider) in &config.providers {
         check_grant(config, provider).map_err(|what| format!("provider {name}: {what}"))?;
+        check_known(provider).map_err(|what| format!("provider {name}{what}"))?;
     }
     for (name, account) in &config.accounts {
         if !config.providers.contains_key(&account.provider) {
@@ -414,6 +424,19 @@ fn check_grant(config: &Config, provider: &ProviderConfig) -> Result<(), String>
         _ => {}
     }
     Ok(())
+}
+
+/// Whether the preset is there and the addresses beside it are safe.
+fn check_known(provider: &ProviderConfig) -> Result<(), String> {
+    if let Some(preset) = provider.preset.as_ref().filter(|preset| presets::named(preset).is_none()) {
+        return Err(format!(" names the preset {preset}, which is not there"));
+    }
+    let endpoints = provider.endpoints();
+    let all = [endpoints.authorization, endpoints.token, endpoints.revocation, endpoints.identity];
+    match all.into_iter().flatten().find(|url| !may_open(url)) {
+        Some(address) => Err(format!(": {address} is neither https nor on this machine")),
+        None => Ok(()),
+    }
 }
 
 /// Whether tokens may go to `url` at all (E6).

@@ -219,6 +219,9 @@ pub struct AddService {
     /// Whether a new provider may be one that does not announce PKCE with S256.
     #[serde(default)]
     pub allow_missing_pkce: bool,
+    /// The authorization server's preset; chosen by its issuer or the service's host where absent.
+    #[serde(default)]
+    pub provider_preset: Option<String>,
 }
 
 impl AddService {
@@ -244,6 +247,7 @@ impl AddService {
             tool: None,
             preset: None,
             allow_missing_pkce: false,
+            provider_preset: None,
         }
     }
 }

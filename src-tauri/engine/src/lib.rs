@@ -34,4 +34,6 @@ pub mod vault;
 pub mod view;
 pub mod wording;
 
+pub use provider::preset as providers;
+
 pub use engine::{Engine, Options, StartError, VaultChoice};

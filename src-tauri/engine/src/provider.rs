@@ -7,6 +7,8 @@ pub mod dpop;
 mod http;
 pub mod jws;
 mod metadata;
+pub mod preset;
+mod redirect;
 pub mod register;
 pub mod resource;
 mod revoke;
@@ -22,6 +24,7 @@ use url::Url;
 pub use self::dpop::DpopKey;
 pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, is_in_public, tls_config};
 pub use metadata::{Leeway, Metadata, MetadataError};
+pub use redirect::{LoopbackHost, Redirect};
 pub use revoke::Revocation;
 pub(crate) use token::TokenAsk;
 pub(crate) use token::device::DeviceCode;
@@ -29,8 +32,10 @@ pub use token::{Employer, Issued, TokenError, Vouched};
 
 use self::dpop::Proof;
 use self::jws::SigningKey;
+use self::preset::{Ask, Endpoints, Preset};
 use crate::clock;
 use crate::model::{AccountName, ProviderName};
+use crate::rules::Injection;
 use crate::secret::Secret;
 use crate::session::tokens::TokenSet;
 use crate::vault::{ItemName, Vault, VaultError};
@@ -60,6 +65,10 @@ pub struct Registration {
     pub via: Option<AccountName>,
     /// The port of the redirect that was registered; any will do where this is absent.
     pub redirect_port: Option<u16>,
+    /// What is known of such a server.
+    pub preset: Option<Arc<Preset>>,
+    /// What the person set; it goes before what the preset and the server's metadata say.
+    pub endpoints: Endpoints,
     /// A public service named the issuer: it leads to no private address (D3).
     pub only_public: bool,
     /// What its metadata need not say.
@@ -149,6 +158,12 @@ impl TokenAuth {
 }
 
 impl Registration {
+    /// Where the browser comes back to.
+    #[must_use]
+    pub fn redirect(&self) -> Redirect {
+        self.preset.as_ref().map(|preset| preset.redirect.clone()).unwrap_or_default()
+    }
+
     /// The vault item of the client secret.
     ///
     /// # Errors
@@ -221,11 +236,7 @@ impl Provider {
     pub async fn metadata(&self) -> Result<&Arc<Metadata>, MetadataError> {
         self.inner
             .metadata
-            .get_or_try_init(|| async {
-                let registration = &self.inner.registration;
-                let found = metadata::discover(&self.inner.http, &registration.issuer, registration.leeway).await;
-                found.map(Arc::new)
-            })
+            .get_or_try_init(|| async { metadata::of(&self.inner.http, &self.inner.registration).await.map(Arc::new) })
             .await
     }
 
@@ -266,6 +277,53 @@ impl Provider {
         Ok(key.as_ref())
     }
 
+    /// Asks the token endpoint, or a neighbour of it, in the provider's own way, and reads its answer as
+    /// RFC 6749 has it.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never `Status`.
+    pub(crate) async fn speak(
+        &self,
+        mut request: ::http::Request<Vec<u8>>,
+    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
+        let preset = self.inner.registration.preset.as_deref();
+        if let Some(preset) = preset {
+            preset.write(&mut request);
+        }
+        let mut response = self.inner.http.send(request).await?;
+        if let Some(preset) = preset {
+            preset.read(&mut response);
+        }
+        Ok(response)
+    }
+
+    /// Whether tokens are asked for by their resource (RFC 8707).
+    pub(crate) fn takes_resource(&self) -> bool {
+        !self.inner.registration.preset.as_ref().is_some_and(|preset| preset.refuses_resource)
+    }
+
+    /// Asks in the provider's own way who the access token speaks for.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub(crate) async fn ask_identity(&self, ask: &Ask, access: &Secret) -> Result<serde_json::Value, FetchError> {
+        let endpoint = self.inner.registration.endpoints.identity.as_ref().unwrap_or(&ask.url);
+        let Some(json) = &ask.json else { return self.inner.http.get_json(endpoint, Some(access)).await };
+        let host = endpoint.host_str().unwrap_or_default().to_owned();
+        let not_sent = |why: String| FetchError::NotSent { host: host.clone(), why };
+        let token = Injection::default().value(access).ok_or_else(|| not_sent("the token can't be a header".into()))?;
+        let request = ::http::Request::post(endpoint.as_str())
+            .header(::http::header::CONTENT_TYPE, "application/json")
+            .header(::http::header::ACCEPT, "application/json")
+            .header(::http::header::AUTHORIZATION, token)
+            .body(json.clone().into_bytes());
+        let response = self.inner.http.send(request.map_err(|e| not_sent(e.to_string()))?).await?;
+        if response.status() != ::http::StatusCode::OK {
+            return Err(FetchError::Status { host, status: response.status().as_u16() });
+        }
+        serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
+    }
+
     /// The userinfo claims of the person the access token speaks for (OpenID Connect Core section 5.3).
     ///
     /// # Errors
@@ -296,9 +354,5 @@ impl Provider {
             return Err(FetchError::Status { host, status: response.status().as_u16() });
         }
         serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
-    }
-
-    fn http(&self) -> &Http {
-        &self.inner.http
     }
 }

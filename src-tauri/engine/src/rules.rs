@@ -18,6 +18,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use self::condition::host_is;
 pub use self::condition::{Conditions, Wanted};
 pub(crate) use self::file::shared;
 pub use self::file::{Again, BadRule, Injection, Rule, Verdict};

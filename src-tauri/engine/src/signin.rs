@@ -127,7 +127,7 @@ pub(crate) async fn run(
 ) -> Result<Option<Identity>, SignInError> {
     let metadata = what.provider.metadata().await?;
     let key = what.new_key()?;
-    let ask = TokenAsk { scopes: &what.scopes, resource: what.grant.resource.as_deref(), dpop: key.as_ref() };
+    let ask = TokenAsk { scopes: &what.scopes, resource: what.resource(), dpop: key.as_ref() };
     if what.provider.registration().grant.is_unattended() {
         return finish(what, session, what.provider.obtain(&ask).await.map_err(SignInError::Obtain)?, None).await;
     }
@@ -177,15 +177,18 @@ async fn finish(
 impl SignIn {
     /// Takes the port that the person named, or none; else the registered one where it is free.
     async fn listen(&self) -> Result<loopback::Loopback, AttemptError> {
-        let title = self.title.clone();
+        let (title, registration) = (self.title.clone(), self.provider.registration());
         match self.port {
-            Some(port) => {
-                loopback::Loopback::bind_to(title, port).await.map_err(|why| AttemptError::Port { port, why })
-            }
-            None => loopback::Loopback::bind(title, self.provider.registration().redirect_port)
+            Some(port) => loopback::Loopback::bind_to(title, registration.redirect(), port)
                 .await
-                .map_err(AttemptError::Listen),
+                .map_err(|why| AttemptError::Port { port, why }),
+            None => loopback::Loopback::bind(title, registration.redirect(), registration.redirect_port).await,
         }
+    }
+
+    /// What the tokens are to be for, where the provider takes that.
+    fn resource(&self) -> Option<&str> {
+        self.grant.resource.as_deref().filter(|_| self.provider.takes_resource())
     }
 
     /// A key of its own for each sign-in: nothing of an earlier one is needed for the new tokens.

@@ -8,12 +8,14 @@ pub mod cli;
 pub mod demo;
 mod failures;
 pub mod labels;
+pub mod providers;
 mod refusals;
 mod servers;
 mod story;
 pub mod tray;
 
 pub use self::failures::*;
+pub use self::providers::*;
 pub use self::refusals::*;
 pub use self::servers::*;
 pub use self::story::*;

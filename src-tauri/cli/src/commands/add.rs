@@ -40,6 +40,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         tool: args.tool,
         preset: args.preset,
         allow_missing_pkce: args.allow_missing_pkce,
+        provider_preset: args.provider_preset,
     });
     let Reply::Added(added) = context.call(&request).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;

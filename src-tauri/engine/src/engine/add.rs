@@ -1,8 +1,11 @@
 //! Adding a service, with the provider, the account and the tool that it needs.
 
+mod server;
+
 use toml_edit::{DocumentMut, value};
 use url::Url;
 
+use self::server::{FoundServer, known_server, says_itself};
 use super::core::{Core, lock, registration};
 use super::document::{set, write_registration, write_tool};
 use super::settings::tool_or_new;
@@ -10,12 +13,14 @@ use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, 
 use crate::control::{AddService, Added, Failure};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
+use crate::provider::preset as presets;
 use crate::provider::register::{self, RegisterError};
-use crate::provider::resource::{self, Resource, ResourceError};
-use crate::provider::{MetadataError, Provider, TokenAuth, client_key_item, client_secret_item, is_in_public};
+use crate::provider::resource::{self, ResourceError};
+use crate::provider::{
+    MetadataError, Provider, Redirect, TokenAuth, client_key_item, client_secret_item, is_in_public,
+};
 use crate::rules;
 use crate::secret::Secret;
-use crate::signin::loopback::PATH;
 use crate::vault::Vault;
 use crate::wording;
 
@@ -38,13 +43,6 @@ pub(super) struct Secrets {
     pub(super) secret: Option<Secret>,
     /// A private key as PEM text.
     pub(super) key: Option<Secret>,
-}
-
-/// Who signs people in at a service.
-pub(super) struct FoundServer {
-    pub(super) resource: Resource,
-    /// The service is out in the world, and so must be all that it leads to.
-    only_public: bool,
 }
 
 /// The tool that may use the new service, with its key if it is new too.
@@ -111,10 +109,14 @@ impl Core {
             None => named(free_name(&name_of_host(&add.url), |n| config.services.contains_key(n)))?,
         };
         let known_account = add.account.as_ref().and_then(|name| config.accounts.get(name).map(|a| (name.clone(), a)));
-        // Who names the server knows what they do; else the service is asked who signs people in there.
-        let found = if add.issuer.is_none() && add.provider.is_none() {
+        // Who names the server knows what they do; else the service is asked who signs people in there. Where
+        // it does not say, it may be one of those that we know.
+        let known_server = known_server(add, known_account.is_some())?;
+        let found = if add.issuer.is_none() && add.provider.is_none() && add.provider_preset.is_none() {
             match self.find_server(&add.url).await {
+                Ok(found) if found.resource.resource.is_none() && known_server.is_some() => known_server,
                 Ok(found) => Some(found.prefer(&config, server)),
+                Err(_) if known_server.is_some() => known_server,
                 // A service of a known account need not tell.
                 Err(e) if known_account.is_some() => {
                     tracing::info!("{} does not say who signs people in there: {e}", add.url);
@@ -123,7 +125,7 @@ impl Core {
                 Err(e) => return Err(wording::service_not_understood(&add.url, &e)),
             }
         } else {
-            None
+            known_server
         };
         let mut secrets = Secrets { secret: add.client_secret.clone(), key: add.client_key.clone() };
         if let Some(key) = &secrets.key {
@@ -145,7 +147,7 @@ impl Core {
                 secrets.secret = secrets.secret.or(registered.secret);
                 secrets.key = secrets.key.or(registered.key);
                 let offered = found.as_ref().and_then(|found| found.resource.scopes.clone());
-                let discovered = found.is_some();
+                let discovered = found.as_ref().is_some_and(|found| found.preset.is_none());
                 let (scopes, assumed) =
                     self.plan_scopes(&config, add, &provider, settings.as_ref(), offered, discovered).await?;
                 if let Some(settings) = &mut settings {
@@ -196,7 +198,7 @@ impl Core {
     pub(super) async fn find_server(&self, url: &Url) -> Result<FoundServer, ResourceError> {
         let only_public = is_in_public(url).await;
         let http = if only_public { self.http.only_public() } else { self.http.clone() };
-        Ok(FoundServer { resource: resource::discover(&http, url).await?, only_public })
+        Ok(FoundServer { resource: resource::discover(&http, url).await?, only_public, preset: None })
     }
 
     /// The provider to sign in at: a known one, or a new one with our registration there, and its secret.
@@ -206,7 +208,15 @@ impl Core {
         add: &AddService,
         found: Option<&FoundServer>,
     ) -> Result<(ProviderName, Option<ProviderConfig>, Secrets), Failure> {
-        let issuer = add.issuer.as_ref().or(found.map(|found| &found.resource.issuer));
+        let issuer = found.map(|found| &found.resource.issuer).or(add.issuer.as_ref());
+        let preset = found.and_then(|found| found.preset).or_else(|| issuer.and_then(presets::of_issuer));
+        // Its tokens open its own API: no stranger's service gets one because it says so.
+        if let Some(known) = preset.and_then(presets::named).filter(|known| !known.hosts.is_empty())
+            && says_itself(found)
+            && presets::of_host(&add.url) != preset
+        {
+            return Err(wording::provider_needs_naming(&add.url, issuer, &known));
+        }
         let known = config.providers.iter().find(|(name, provider)| {
             add.provider.as_ref().is_none_or(|wanted| wanted == *name)
                 && issuer.is_none_or(|issuer| *issuer == provider.issuer)
@@ -246,8 +256,23 @@ impl Core {
             only_public: found.is_some_and(|found| found.only_public),
             allow_missing_pkce: add.allow_missing_pkce,
             default_endpoints: add.issuer.is_none() && found.is_some_and(|found| found.resource.default_endpoints),
+            preset: preset.map(str::to_owned),
+            authorization_endpoint: None,
+            token_endpoint: None,
+            revocation_endpoint: None,
+            identity_endpoint: None,
         };
         let mut secrets = Secrets::default();
+        // A service that named the server itself may be one that it registers clients for.
+        if let Some(known) = provider.known() {
+            let has_shown_itself = add.client_secret.is_some() || add.client_key.is_some();
+            if add.client_id.is_none() && !known.registers && !says_itself(found) {
+                return Err(wording::client_id_needed(&known));
+            }
+            if add.client_id.is_some() && known.secret == presets::SecretRule::Needed && !has_shown_itself {
+                return Err(wording::client_secret_needed(&known));
+            }
+        }
         if add.client_id.is_none() {
             secrets = self.become_known(&name, &mut provider, &config.network).await?;
         }
@@ -272,11 +297,8 @@ impl Core {
             return Ok(Secrets::default());
         }
         let port = settings.redirect_port.or(free_port().await);
-        let redirect = match port {
-            Some(port) => format!("http://127.0.0.1:{port}{PATH}"),
-            None => format!("http://127.0.0.1{PATH}"),
-        };
-        let redirect: Url = redirect.parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
+        let redirect = Redirect { port, ..provider.registration().redirect() };
+        let redirect: Url = redirect.to_string().parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
         let http = if settings.only_public { self.http.only_public() } else { self.http.clone() };
         let registered = register::register(&http, &settings.issuer, metadata, &redirect, settings.grant).await;
         let registered = registered.map_err(|e| match e {
@@ -284,7 +306,7 @@ impl Core {
             RegisterError::Refused { error: None, .. } if metadata.assumed => {
                 wording::discovery_failed(&MetadataError::Absent(settings.issuer.clone()))
             }
-            e => wording::not_registered(&settings.issuer, &e),
+            e => wording::not_registered(&settings.issuer, settings.known().as_deref(), &e),
         })?;
         settings.client_id = registered.client_id;
         settings.client_secret_in_vault = registered.client_secret.is_some();
@@ -312,6 +334,9 @@ impl Core {
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
         if !add.scopes.is_empty() {
             return Ok((add.scopes.iter().cloned().collect(), metadata.assumed));
+        }
+        if let (None, false, Some(preset)) = (&asked, discovered, &provider.registration().preset) {
+            return Ok((preset.scopes.default.clone(), metadata.assumed));
         }
         let offered = |scope: &&str| metadata.scopes_supported.iter().any(|s| s == scope);
         // What the service asks for, and a session that lasts; never silently more.

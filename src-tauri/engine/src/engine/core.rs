@@ -314,6 +314,7 @@ impl Core {
 }
 
 pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig) -> Registration {
+    let preset = config.known();
     Registration {
         name: name.clone(),
         issuer: config.issuer.clone(),
@@ -321,13 +322,15 @@ pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig)
         confidential: config.client_secret_in_vault,
         has_key: config.client_key_in_vault,
         key_id: config.client_key_id.clone(),
-        token_auth: config.token_auth,
+        token_auth: config.token_auth.or(preset.as_ref().and_then(|preset| preset.token_auth)),
         grant: config.grant,
         subject: config.subject.clone(),
         via: config.via.clone(),
         redirect_port: config.redirect_port,
+        endpoints: config.endpoints(),
         only_public: config.only_public,
         leeway: Leeway { missing_pkce: config.allow_missing_pkce, default_endpoints: config.default_endpoints },
+        preset,
     }
 }
 

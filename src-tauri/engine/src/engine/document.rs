@@ -30,6 +30,9 @@ pub(super) fn write_tool(document: &mut DocumentMut, name: &ToolName, tool: &Too
 /// What a registration brought besides the client id.
 pub(super) fn write_registration(document: &mut DocumentMut, name: &str, provider: &ProviderConfig) {
     let mut put = |key, item| set(document, ["providers", name, key], item);
+    if let Some(preset) = &provider.preset {
+        put("preset", value(preset.as_str()));
+    }
     if provider.registered {
         put("registered", value(true));
     }

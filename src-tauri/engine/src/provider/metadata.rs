@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::Registration;
 use super::http::{FetchError, Http};
+use super::preset::{FilledTemplate, Preset};
 use crate::browser::may_open;
 
 /// What we use of a server's metadata (RFC 8414 section 2).
@@ -54,6 +56,9 @@ pub struct Metadata {
     /// Nobody said any of this: these are the default endpoints of MCP 2025-03-26.
     #[serde(skip)]
     pub assumed: bool,
+    /// The issuers of its tenants, where it stands for all of them: `issuer` has a part in braces then.
+    #[serde(skip)]
+    pub tenants: Option<FilledTemplate>,
 }
 
 /// How far a server's own description need not go.
@@ -64,6 +69,26 @@ pub struct Leeway {
     /// A service without any metadata is its own authorization server, with the default endpoints of
     /// MCP 2025-03-26 ("Fallbacks for Servers without Metadata Discovery").
     pub default_endpoints: bool,
+}
+
+impl Metadata {
+    /// Whether an answer that names `issuer` is this server's (RFC 9207 section 2.4).
+    #[must_use]
+    pub fn is_issuer(&self, issuer: &str) -> bool {
+        match &self.tenants {
+            Some(tenants) => tenants.is_tenant(issuer),
+            None => self.issuer == issuer,
+        }
+    }
+
+    /// The issuer that an id_token with these claims must name (OpenID Connect Core section 3.1.3.7).
+    #[must_use]
+    pub fn issuer_of(&self, claims: &serde_json::Value) -> Option<String> {
+        match &self.tenants {
+            Some(tenants) => tenants.of_claims(claims),
+            None => Some(self.issuer.clone()),
+        }
+    }
 }
 
 /// Why a server's metadata can't be used.
@@ -104,13 +129,45 @@ pub enum MetadataError {
     NoPkce(Url),
 }
 
+/// What is known of a server without asking it, else what it says of itself. What the person set goes first.
+pub(super) async fn of(http: &Http, registration: &Registration) -> Result<Metadata, MetadataError> {
+    let preset = registration.preset.as_deref();
+    let known = registration.endpoints.or(preset.and_then(|preset| preset.endpoints.as_ref()));
+    let mut metadata = match (&known.authorization, &known.token) {
+        (Some(authorization), Some(token)) => {
+            let document = serde_json::json!({
+                "issuer": registration.issuer,
+                "authorization_endpoint": authorization,
+                "token_endpoint": token,
+                "code_challenge_methods_supported": ["S256"],
+            });
+            check(&registration.issuer, document, registration.leeway, preset)?
+        }
+        _ => discover(http, &registration.issuer, registration.leeway, preset).await?,
+    };
+    let put = |slot: &mut Url, known: &Option<Url>| known.iter().for_each(|url| slot.clone_from(url));
+    put(&mut metadata.authorization_endpoint, &known.authorization);
+    put(&mut metadata.token_endpoint, &known.token);
+    metadata.revocation_endpoint = known.revocation.or(metadata.revocation_endpoint);
+    // Where the preset asks in its own way, that is the address for it.
+    if preset.is_none_or(|preset| preset.identity.is_none()) {
+        metadata.userinfo_endpoint = known.identity.or(metadata.userinfo_endpoint);
+    }
+    Ok(metadata)
+}
+
 /// Fetches and checks the metadata of `issuer`: RFC 8414 first, then OpenID Discovery.
-pub(super) async fn discover(http: &Http, issuer: &Url, leeway: Leeway) -> Result<Metadata, MetadataError> {
+async fn discover(
+    http: &Http,
+    issuer: &Url,
+    leeway: Leeway,
+    preset: Option<&Preset>,
+) -> Result<Metadata, MetadataError> {
     let (mut trouble, mut refused) = (None, None);
     let mut absent = true;
     for address in well_known(issuer) {
         match http.get_metadata(&address).await {
-            Ok(document) => match check(issuer, document, leeway) {
+            Ok(document) => match check(issuer, document, leeway, preset) {
                 // Some servers answer any path of theirs. What is another's or no metadata is never used, and
                 // the right one may still lie at the next place.
                 Err(e @ (MetadataError::OtherIssuer { .. } | MetadataError::Malformed { .. })) => {
@@ -162,6 +219,7 @@ fn defaults(issuer: &Url) -> Metadata {
         client_id_metadata_document_supported: false,
         authorization_response_iss_parameter_supported: false,
         assumed: true,
+        tenants: None,
     }
 }
 
@@ -188,14 +246,23 @@ pub(super) fn at_path(url: &Url, path: &str) -> Url {
     url
 }
 
-fn check(asked: &Url, document: serde_json::Value, leeway: Leeway) -> Result<Metadata, MetadataError> {
-    let metadata: Metadata = serde_json::from_value(document)
+fn check(
+    asked: &Url,
+    document: serde_json::Value,
+    leeway: Leeway,
+    preset: Option<&Preset>,
+) -> Result<Metadata, MetadataError> {
+    let mut metadata: Metadata = serde_json::from_value(document)
         .map_err(|e| MetadataError::Malformed { issuer: asked.clone(), why: e.to_string() })?;
     // RFC 8414 section 3.1 drops a trailing slash before it makes the address, so both spellings lead to the
     // same document. All that follows keeps to how the server itself writes it.
     let named = metadata.issuer.as_str();
     if named.strip_suffix('/').unwrap_or(named) != asked.as_str().strip_suffix('/').unwrap_or(asked.as_str()) {
-        return Err(MetadataError::OtherIssuer { asked: asked.clone(), named: named.chars().take(200).collect() });
+        if !preset.is_some_and(|preset| preset.may_be_named(asked, named)) {
+            return Err(MetadataError::OtherIssuer { asked: asked.clone(), named: named.chars().take(200).collect() });
+        }
+        let tenants = preset.and_then(|preset| preset.issuer_template.as_ref()).map(|template| template.at(asked));
+        metadata.tenants = tenants.filter(|tenants| tenants.is_open(named));
     }
     let endpoints = [
         ("authorization_endpoint", Some(&metadata.authorization_endpoint)),
@@ -212,7 +279,8 @@ fn check(asked: &Url, document: serde_json::Value, leeway: Leeway) -> Result<Met
             return Err(MetadataError::UnsafeEndpoint { issuer: asked.clone(), endpoint });
         }
     }
-    if !leeway.missing_pkce && !metadata.code_challenge_methods_supported.iter().any(|m| m == "S256") {
+    let asserted = leeway.missing_pkce || preset.is_some_and(|preset| preset.asserts_s256);
+    if !asserted && !metadata.code_challenge_methods_supported.iter().any(|m| m == "S256") {
         return Err(MetadataError::NoPkce(asked.clone()));
     }
     Ok(metadata)
@@ -256,7 +324,7 @@ mod tests {
         let with = |key: &str, value: serde_json::Value| {
             let mut document = good.clone();
             document[key] = value;
-            check(&url("https://a.test"), document, Leeway::default())
+            check(&url("https://a.test"), document, Leeway::default(), None)
         };
         assert!(with("x", json!(1)).is_ok());
         assert!(with("issuer", json!("https://a.test/")).is_ok());
@@ -293,7 +361,7 @@ mod tests {
             }
             let with = |missing_pkce| {
                 let leeway = Leeway { missing_pkce, ..Leeway::default() };
-                check(&url("https://a.test"), document.clone(), leeway).map(drop)
+                check(&url("https://a.test"), document.clone(), leeway, None).map(drop)
             };
             let refused = Err(MetadataError::NoPkce(url("https://a.test")));
             assert_eq!(with(false), if announced { Ok(()) } else { refused }, "{methods}");
@@ -321,7 +389,7 @@ mod tests {
                 "issuer": named, "authorization_endpoint": "https://a.test/auth",
                 "token_endpoint": "https://a.test/token", "code_challenge_methods_supported": ["S256"],
             });
-            let read = check(&url(asked), document, Leeway::default());
+            let read = check(&url(asked), document, Leeway::default(), None);
             assert_eq!(read.is_ok(), good, "{named} for {asked}");
             // What is kept, and compared with `iss`, is the server's own spelling.
             assert!(!good || read.unwrap().issuer == named);
@@ -336,5 +404,35 @@ mod tests {
         assert_eq!(endpoints, ["https://a.test/authorize", "https://a.test/token"]);
         assert_eq!(metadata.registration_endpoint, Some(url("https://a.test/register")));
         assert!(metadata.assumed);
+    }
+
+    #[test]
+    fn d2_d6_what_a_preset_lets_through() {
+        const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+        let entra = super::super::preset::named("entra").unwrap();
+        let at = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let read = |asked: &str, named: String, preset: Option<&Preset>| {
+            let document = json!({
+                "issuer": named,
+                "authorization_endpoint": "https://login.microsoftonline.com/auth",
+                "token_endpoint": "https://login.microsoftonline.com/token",
+            });
+            check(&url(&at(asked)), document, Leeway::default(), preset)
+        };
+        // It announces no S256, and its `common` names itself by a template.
+        let common = read("common", at("{tenantid}"), Some(&entra)).unwrap();
+        assert!(common.is_issuer(&at(TENANT)) && !common.is_issuer(&at("{tenantid}")) && !common.is_issuer(&at("x")));
+        assert_eq!(common.issuer_of(&json!({"tid": TENANT})), Some(at(TENANT)));
+        assert_eq!(common.issuer_of(&json!({})), None);
+        // A tenant by its domain is one tenant: its own issuer and no other.
+        let domain = read("contoso.onmicrosoft.com", at(TENANT), Some(&entra)).unwrap();
+        assert!(domain.is_issuer(&at(TENANT)) && !domain.is_issuer(&at("9188040d-6c67-4c5b-b112-36a304b66dad")));
+        assert_eq!(domain.issuer_of(&json!({"tid": "9188040d-6c67-4c5b-b112-36a304b66dad"})), Some(at(TENANT)));
+        // Strict in all else.
+        let other =
+            |named: String, preset| matches!(read("common", named, preset), Err(MetadataError::OtherIssuer { .. }));
+        assert!(other(at("{tenantid}"), None));
+        assert!(other(format!("https://evil.test/{TENANT}/v2.0"), Some(&entra)));
+        assert!(matches!(read("common", at("common"), None), Err(MetadataError::NoPkce(_))));
     }
 }

@@ -25,7 +25,7 @@ use super::dpop::DpopKey;
 use super::http::FetchError;
 use super::{Metadata, Provider, TokenAuth};
 use crate::clock;
-use crate::model::Scopes;
+use crate::model::{Identity, Scopes};
 use crate::secret::Secret;
 use crate::session::tokens::TokenSet;
 use crate::vault::VaultError;
@@ -66,6 +66,8 @@ pub enum TokenError {
 pub struct Issued {
     /// The token set.
     pub tokens: TokenSet,
+    /// Who it is, where the provider's preset says that the answer tells.
+    pub identity: Option<Identity>,
     /// The id_token (OpenID Connect Core section 2), unread.
     pub id_token: Option<Secret>,
 }

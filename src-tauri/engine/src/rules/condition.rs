@@ -271,7 +271,7 @@ impl WantedRedirect {
 }
 
 /// Whether a host is `wanted`, where `*.x` stands for any host below x.
-pub(super) fn host_is(host: &str, wanted: &str) -> bool {
+pub(crate) fn host_is(host: &str, wanted: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     match wanted.strip_prefix('*') {
         Some(below) => host.len() > below.len() && host.ends_with(below),

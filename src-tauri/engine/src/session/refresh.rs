@@ -39,7 +39,7 @@ pub(super) async fn run(
             Some(_) => (tokens, last) = (Arc::new(newer.tokens), newer.generation),
         }
     }
-    let resource = grant.resource.as_deref();
+    let resource = grant.resource.as_deref().filter(|_| provider.takes_resource());
     let mut lost = false;
     let mut result = provider.refresh(&tokens, resource, claims.as_deref()).await;
     if matches!(result, Err(TokenError::NoAnswer(_))) {

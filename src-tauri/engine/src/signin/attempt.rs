@@ -1,8 +1,9 @@
 //! One sign-in under way: its verifier, its `state`, its page at the provider.
 
 use std::io;
+use std::sync::Arc;
 
-use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use url::Url;
 
 use super::SignIn;
@@ -24,6 +25,9 @@ pub enum AttemptError {
         /// Why.
         why: io::ErrorKind,
     },
+    /// The one port that the provider sends the browser back to is in use.
+    #[error("port {0} is taken")]
+    PortTaken(u16),
     /// The server did not take the request (RFC 9126 section 2.3).
     #[error("the authorization request was not accepted: {0}")]
     Pushed(String),
@@ -52,20 +56,27 @@ pub(super) async fn begin(
     let client = what.provider.oauth(metadata).await?.set_redirect_uri(RedirectUrl::from_url(redirect.clone()));
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let nonce = CsrfToken::new_random().into_secret();
-    let mut request = client
-        .authorize_url(CsrfToken::new_random)
-        .set_pkce_challenge(challenge)
-        .add_scopes(what.scopes.iter().map(|s| Scope::new(s.to_owned())));
+    let mut request = client.authorize_url(CsrfToken::new_random).set_pkce_challenge(challenge);
+    let preset = what.provider.registration().preset.as_deref();
+    let rules = preset.map(|preset| preset.scopes.clone()).unwrap_or_default();
+    if !what.scopes.is_empty() {
+        let scopes: Vec<&str> = what.scopes.iter().collect();
+        request = request.add_extra_param(rules.parameter, scopes.join(&rules.separator));
+    }
+    let own = preset.map(|preset| preset.authorize.clone()).unwrap_or_default();
     let has = |wanted: &str| what.scopes.iter().any(|scope| scope == wanted);
     if has("openid") {
         request = request.add_extra_param("nonce", nonce.clone());
     }
-    if has("offline_access") {
+    if has("offline_access") && !own.contains_key("prompt") {
         // OpenID Connect Core section 11: without it the scope is ignored.
         request = request.add_extra_param("prompt", "consent");
     }
-    if let Some(resource) = &what.grant.resource {
-        request = request.add_extra_param("resource", resource.clone());
+    for (name, value) in own {
+        request = request.add_extra_param(name, value);
+    }
+    if let Some(resource) = what.resource() {
+        request = request.add_extra_param("resource", resource.to_owned());
     }
     if let Some(key) = key {
         // RFC 9449 section 10: the code is good for nobody else's key.
@@ -114,7 +125,7 @@ async fn push(what: &SignIn, metadata: &Metadata, endpoint: &Url, whole: &Url) -
 
 impl Attempt {
     /// What the redirect must show.
-    pub(super) fn check(&self, metadata: &Metadata) -> Check {
-        Check::new(self.state.clone(), metadata.issuer.clone(), metadata.authorization_response_iss_parameter_supported)
+    pub(super) fn check(&self, metadata: &Arc<Metadata>) -> Check {
+        Check::new(self.state.clone(), Arc::clone(metadata))
     }
 }

@@ -1,6 +1,10 @@
 //! PURE: what the browser brought back.
 
+use std::sync::Arc;
+
 use oauth2::CsrfToken;
+
+use crate::provider::Metadata;
 
 /// Why a redirect brought no code. Only these end a sign-in; a redirect without our `state` does not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +35,12 @@ pub(super) enum Stray {
 /// What the redirect of one sign-in must show.
 pub(super) struct Check {
     state: CsrfToken,
-    issuer: String,
-    issuer_announced: bool,
+    metadata: Arc<Metadata>,
 }
 
 impl Check {
-    pub(super) fn new(state: CsrfToken, issuer: String, issuer_announced: bool) -> Self {
-        Self { state, issuer, issuer_announced }
+    pub(super) fn new(state: CsrfToken, metadata: Arc<Metadata>) -> Self {
+        Self { state, metadata }
     }
 
     /// Reads the query of a redirect: the code, or why there is none.
@@ -63,8 +66,8 @@ impl Check {
             return Err(Stray::State);
         }
         match &issuer {
-            Some(issuer) if *issuer != self.issuer => return Ok(Err(CallbackError::OtherIssuer)),
-            None if self.issuer_announced => {
+            Some(issuer) if !self.metadata.is_issuer(issuer) => return Ok(Err(CallbackError::OtherIssuer)),
+            None if self.metadata.authorization_response_iss_parameter_supported => {
                 return Ok(Err(if error.is_some() { CallbackError::Anonymous } else { CallbackError::OtherIssuer }));
             }
             _ => {}
@@ -83,12 +86,25 @@ fn known_code(error: &str) -> String {
     if plain { error.to_owned() } else { "an unknown error".to_owned() }
 }
 
+/// What a redirect must show at `https://a.test`.
+#[cfg(test)]
+pub(super) fn check(state: &str, announced: bool) -> Check {
+    let metadata = serde_json::json!({
+        "issuer": "https://a.test",
+        "authorization_endpoint": "https://a.test/auth",
+        "token_endpoint": "https://a.test/token",
+        "authorization_response_iss_parameter_supported": announced,
+    });
+    let metadata = serde_json::from_value(metadata).unwrap_or_else(|e| panic!("{e}"));
+    Check::new(CsrfToken::new(state.to_owned()), Arc::new(metadata))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(announced: bool, query: &str) -> Result<Result<String, CallbackError>, Stray> {
-        Check::new(CsrfToken::new("s".into()), "https://a.test".into(), announced).read(query)
+        check("s", announced).read(query)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::clock::{self, Now};
 use crate::model::Identity;
+use crate::provider::preset::IdentityRule;
 use crate::provider::{FetchError, Issued, Provider};
 use crate::session::tokens::TokenSet;
 
@@ -36,12 +37,18 @@ pub(super) async fn of(
         Some(id_token) => {
             let claims = claims(id_token.expose()).ok_or(IdentityError::IdToken("form"))?;
             let registration = provider.registration();
-            let issuer = provider.metadata().await.map(|m| m.issuer.clone()).unwrap_or_default();
+            let issuer = provider.metadata().await.ok().and_then(|metadata| metadata.issuer_of(&claims));
+            let issuer = issuer.ok_or(IdentityError::IdToken("issuer"))?;
             check(&claims, &issuer, &registration.client_id, nonce, &issued.tokens, clock::now())?;
             identity(&claims)
         }
         None => None,
     };
+    if from_token.is_none()
+        && let Some(rule) = provider.registration().preset.as_ref().and_then(|preset| preset.identity.as_ref())
+    {
+        return own_way(provider, rule, issued).await;
+    }
     // A subject alone is no name to show; userinfo may know one. It takes only tokens that are for
     // no resource in particular.
     let wants_name = from_token.as_ref().is_none_or(|who| who.display == who.subject);
@@ -59,6 +66,17 @@ pub(super) async fn of(
         }
     }
     Ok(from_token)
+}
+
+/// As the provider's preset says.
+async fn own_way(provider: &Provider, rule: &IdentityRule, issued: &Issued) -> Result<Option<Identity>, IdentityError> {
+    let Some(ask) = &rule.ask else { return Ok(issued.identity.clone()) };
+    match provider.ask_identity(ask, &issued.tokens.access).await {
+        Ok(answer) => rule.read(&answer).map(Some).ok_or(IdentityError::Nameless),
+        // A permission that the token lacks tells nothing of the sign-in.
+        Err(FetchError::Status { status: 401 | 403, .. }) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn userinfo(claims: &Value, from_token: Option<Identity>) -> Result<Option<Identity>, IdentityError> {

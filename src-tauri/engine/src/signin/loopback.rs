@@ -1,10 +1,11 @@
-//! The redirect's other end (RFC 8252 section 7.3): one GET on the literal `127.0.0.1`.
+//! The redirect's other end (RFC 8252 section 7.3): one GET on the literal `127.0.0.1`, unless the provider
+//! takes another name, port or path.
 //!
 //! It listens on a free port for as long as one sign-in takes, and not a moment longer.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,12 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use super::callback::{CallbackError, Check};
-use super::{DEADLINE, SignInError, page};
+use super::{AttemptError, DEADLINE, SignInError, page};
 use crate::model::Identity;
+use crate::provider::{LoopbackHost, Redirect};
 use crate::wording;
-
-/// Where a redirect comes to.
-pub(crate) const PATH: &str = "/callback";
 
 /// A browser sends its whole head at once; who does not is not a browser.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,9 +34,14 @@ const LARGEST_HEAD: usize = 16 * 1024;
 
 pub(super) struct Loopback {
     listener: TcpListener,
-    address: SocketAddr,
+    /// The same port of `[::1]`, where the browser may come to that: nobody else must answer there.
+    second: Option<TcpListener>,
+    redirect: Redirect,
     title: String,
 }
+
+/// Ports that are free on one address and taken on the other are rare; so many in a row are none.
+const TRIES: usize = 8;
 
 /// A redirect that reached us, and the browser that waits for a page.
 struct Hit {
@@ -64,31 +68,32 @@ pub(super) struct Browser {
 
 impl Loopback {
     /// Takes the registered port where there is one and it is free, else any: RFC 8252 section 7.3 has
-    /// servers allow that.
-    pub(super) async fn bind(title: String, port: Option<u16>) -> Result<Self, io::ErrorKind> {
-        let listener = match port {
-            Some(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok(),
-            None => None,
-        };
-        let listener = match listener {
-            Some(listener) => listener,
-            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|e| e.kind())?,
-        };
-        let address = listener.local_addr().map_err(|e| e.kind())?;
-        Ok(Self { listener, address, title })
+    /// servers allow that. Where the provider's redirect fixes the port, another would be refused there.
+    pub(super) async fn bind(title: String, redirect: Redirect, port: Option<u16>) -> Result<Self, AttemptError> {
+        let wanted = port.or(redirect.port);
+        let mut taken = io::ErrorKind::AddrInUse;
+        for port in wanted.into_iter().chain(std::iter::repeat_n(0, TRIES)) {
+            match listen(redirect.host, port).await {
+                Ok((listener, second, port)) => {
+                    let redirect = Redirect { port: Some(port), ..redirect };
+                    return Ok(Self { listener, second, redirect, title });
+                }
+                Err(_) if port != 0 && redirect.port.is_some() => return Err(AttemptError::PortTaken(port)),
+                Err(e) => taken = e.kind(),
+            }
+        }
+        Err(AttemptError::Listen(taken))
     }
 
     /// Takes this port and no other.
-    pub(super) async fn bind_to(title: String, port: u16) -> Result<Self, io::ErrorKind> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|e| e.kind())?;
-        let address = listener.local_addr().map_err(|e| e.kind())?;
-        Ok(Self { listener, address, title })
+    pub(super) async fn bind_to(title: String, redirect: Redirect, port: u16) -> Result<Self, io::ErrorKind> {
+        let (listener, second, port) = listen(redirect.host, port).await.map_err(|e| e.kind())?;
+        Ok(Self { listener, second, redirect: Redirect { port: Some(port), ..redirect }, title })
     }
 
     pub(super) fn redirect_uri(&self) -> Url {
-        let text = format!("http://{}{PATH}", self.address);
-        // An address and a constant path always parse.
-        text.parse().unwrap_or_else(|_| unreachable_url())
+        // A redirect was an address before, and a port keeps it one.
+        self.redirect.to_string().parse().unwrap_or_else(|_| unreachable_url())
     }
 
     /// Waits for the redirect that belongs to this sign-in; whatever else comes is answered and
@@ -105,8 +110,8 @@ impl Loopback {
         let mut may_paste = true;
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => drop(tokio::spawn(serve(stream, self.address, hits.clone()))),
+                accepted = accept(&self.listener, self.second.as_ref()) => match accepted {
+                    Ok(stream) => drop(tokio::spawn(serve(stream, self.redirect.clone(), hits.clone()))),
                     // Out of descriptors: the next may work, and a busy loop would not help.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
@@ -162,8 +167,36 @@ fn unreachable_url() -> Url {
     Url::from_directory_path("/").unwrap_or_else(|()| std::process::abort())
 }
 
-async fn serve(stream: TcpStream, address: SocketAddr, hits: mpsc::Sender<Hit>) {
-    let service = service_fn(move |request| answer(request, address, hits.clone()));
+/// Listens where a browser that follows the redirect can come to.
+async fn listen(host: LoopbackHost, port: u16) -> io::Result<(TcpListener, Option<TcpListener>, u16)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let port = listener.local_addr()?.port();
+    let second = match host {
+        LoopbackHost::Literal => None,
+        // `localhost` may mean either: whoever held the other would be sent the code.
+        LoopbackHost::Localhost => match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(second) => Some(second),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(e),
+            // A machine without IPv6.
+            Err(_) => None,
+        },
+    };
+    Ok((listener, second, port))
+}
+
+async fn accept(first: &TcpListener, second: Option<&TcpListener>) -> io::Result<TcpStream> {
+    let accepted = match second {
+        Some(second) => tokio::select! {
+            accepted = first.accept() => accepted,
+            accepted = second.accept() => accepted,
+        },
+        None => first.accept().await,
+    };
+    accepted.map(|(stream, _)| stream)
+}
+
+async fn serve(stream: TcpStream, redirect: Redirect, hits: mpsc::Sender<Hit>) {
+    let service = service_fn(move |request| answer(request, redirect.clone(), hits.clone()));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
@@ -178,16 +211,16 @@ async fn serve(stream: TcpStream, address: SocketAddr, hits: mpsc::Sender<Hit>) 
 
 async fn answer(
     request: Request<Incoming>,
-    address: SocketAddr,
+    redirect: Redirect,
     hits: mpsc::Sender<Hit>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let plain = |status| response(status, page::render(&wording::stray_redirect()));
-    // A rebound name reaches this port too (L7); the redirect itself always names the literal.
-    let ours = address.to_string();
+    // A rebound name reaches this port too (L7); the redirect itself always names this one.
+    let ours = format!("{}:{}", redirect.host.as_str(), redirect.port.unwrap_or_default());
     if request.headers().get(HOST).is_none_or(|host| host.as_bytes() != ours.as_bytes()) {
         return Ok(plain(StatusCode::FORBIDDEN));
     }
-    if request.uri().path() != PATH {
+    if request.uri().path() != redirect.path {
         return Ok(plain(StatusCode::NOT_FOUND));
     }
     if request.method() != Method::GET {
@@ -233,14 +266,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn l10_after_ten_minutes_nobody_listens() {
-        let loopback = Loopback::bind("Linear".into(), None).await.unwrap();
-        let address = loopback.address;
-        let check = Check::new(oauth2::CsrfToken::new("s".into()), "https://as.test".into(), false);
+        let loopback = Loopback::bind("Linear".into(), Redirect::default(), None).await.unwrap();
+        let address = loopback.listener.local_addr().unwrap();
+        let check = super::super::callback::check("s", false);
         let (_keeps_open, pasted) = mpsc::channel(1);
         let began = tokio::time::Instant::now();
         // The clock of this test jumps whenever everybody waits.
         assert!(matches!(loopback.wait(&check, pasted).await, Err(SignInError::Deadline)));
         assert_eq!(began.elapsed().as_secs(), 600);
         assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_that_the_provider_fixes_is_that_and_no_other() {
+        let fixed = |host, port| Redirect { host, port, path: "/x".into() };
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = held.local_addr().unwrap().port();
+        // Another port would be refused by the provider, after the person has signed in.
+        let taken = Loopback::bind("X".into(), fixed(LoopbackHost::Literal, Some(port)), None).await;
+        assert!(matches!(taken, Err(AttemptError::PortTaken(p)) if p == port));
+        // One that was only registered by ourselves may be another.
+        let other = Loopback::bind("X".into(), fixed(LoopbackHost::Literal, None), Some(port)).await.unwrap();
+        assert_ne!(other.redirect_uri().port(), Some(port));
+        drop(held);
+        let ours = Loopback::bind("X".into(), fixed(LoopbackHost::Localhost, Some(port)), None).await.unwrap();
+        assert_eq!(ours.redirect_uri().as_str(), format!("http://localhost:{port}/x"));
+        // Whoever sends the browser to `localhost` sends it to us, by whichever address.
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok());
+        if ours.second.is_some() {
+            assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.is_ok());
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::control::{Failure, FailureKind};
 use crate::engine::StartError;
 use crate::model::{AccountName, BadName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::KeyError;
+use crate::provider::preset::Preset;
 use crate::provider::register::RegisterError;
 use crate::provider::resource::ResourceError;
 use crate::provider::{FetchError, MetadataError, TokenError};
@@ -224,7 +225,10 @@ pub fn other_server(url: &Url, issuer: &Url, account: &AccountName) -> Failure {
 
 /// A server did not register us.
 #[must_use]
-pub fn not_registered(issuer: &Url, error: &RegisterError) -> Failure {
+pub fn not_registered(issuer: &Url, known: Option<&Preset>, error: &RegisterError) -> Failure {
+    if let (Some(known), RegisterError::NotOffered(_) | RegisterError::Refused { .. }) = (known, error) {
+        return super::client_id_needed(known);
+    }
     let host = issuer.host_str().unwrap_or("The authorization server");
     let by_hand = "Register Signbell in its developer console, with the redirect http://127.0.0.1/callback, and give the client id with --client-id.";
     match error {
@@ -379,6 +383,13 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
             FailureKind::Refused,
             "request_refused",
             format!("{title} did not take the request to sign you in: {why}. {stands} {again}"),
+        ),
+        SignInError::Attempt(AttemptError::PortTaken(port)) => failure(
+            FailureKind::Failed,
+            "redirect_port_taken",
+            format!(
+                "{title} sends you back to port {port} of this machine and nowhere else, and another program has it. End that program, or register another port there and set redirect_port below [providers] in config.toml. {again}"
+            ),
         ),
         SignInError::Attempt(AttemptError::Listen(why)) => failure(
             FailureKind::Failed,

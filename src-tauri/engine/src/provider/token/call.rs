@@ -166,7 +166,7 @@ impl Call {
             let proof = key.proof(what).map_err(|e| not_sent(&self.audience, &e.to_string()))?;
             request.headers_mut().insert(dpop::PROOF, proof);
         }
-        self.provider.http().send(request).await
+        self.provider.speak(request).await
     }
 
     /// Our name, signed (RFC 7523 section 3), where the server wants to see us so. Never the same twice.
@@ -240,6 +240,7 @@ impl Call {
                         dpop,
                         id_token: wire.id_token.clone(),
                     },
+                    identity: wire.identity,
                     id_token: wire.id_token,
                 })
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use oauth2::{AccessToken, RefreshToken};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::Identity;
 use crate::secret::Secret;
 
 /// What we use of it.
@@ -21,6 +22,9 @@ pub(crate) struct WireTokens {
     pub(super) scope: Option<String>,
     #[serde(default)]
     pub(super) id_token: Option<Secret>,
+    /// Put there by the preset, where the answer tells who it is.
+    #[serde(default, rename = "signbell_identity")]
+    pub(super) identity: Option<Identity>,
 }
 
 impl Serialize for WireTokens {
