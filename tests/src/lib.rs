@@ -27,6 +27,7 @@
 pub mod browser;
 pub mod desktop;
 pub mod http;
+pub mod known_provider;
 pub mod node;
 pub mod notifications;
 pub mod process;
@@ -45,6 +46,7 @@ mod keyring;
 pub use browser::{Chromium, Page, UrlCatcher};
 pub use desktop::{Desktop, DesktopOptions};
 pub use http::{Curl, Response};
+pub use known_provider::KnownProvider;
 pub use node::{NodeServer, node};
 pub use notifications::{Notifications, Shown};
 pub use process::{Output, Process};

@@ -1,4 +1,4 @@
-//! The saved responses of `tests/recognition`: what each is, and how it is played back.
+//! The saved responses of `tests/recognition` and `tests/providers`: what each is, and how it is played back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,12 @@ impl Saved {
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
+    }
+
+    /// One file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        Self::parse(name, &fs::read(path).with_context(|| path.display().to_string())?)
     }
 
     fn parse(name: String, bytes: &[u8]) -> Result<Self> {

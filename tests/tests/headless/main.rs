@@ -24,6 +24,7 @@ mod network;
 mod outages;
 mod ownership;
 mod passing;
+mod presets;
 mod recognition;
 mod recovery;
 mod relay;
