@@ -115,6 +115,8 @@ fn play(name: &str) -> Result<()> {
     // Who it is, what it may do, and that the token is the right one of the answer.
     let account = stage.account()?;
     ensure!(account["state"] == "active" && account["identity"] == case.identity, "{account}");
+    let shipped = stage.sandbox.run_json(&["provider", "presets", name])?;
+    ensure!(account["provider"] == shipped[0]["title"], "{account}");
     ensure!(access.get("/x")?["token"] == double.note("token", "access")?.as_str());
 
     // Refused: renewed, and the tool does not notice.

@@ -34,7 +34,9 @@ pub(super) async fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
     // reqwest wants one named, although nothing here is encrypted: the proxy is on this machine, and no
     // proxy of the environment's leads there. Fails where one is named already, which then serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().map_err(|e| words::no_client(&e))?;
+    #[expect(clippy::disallowed_methods, reason = "it follows no redirect and no proxy of the environment's")]
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().map_err(|e| words::no_client(&e))?;
     let carried = bridge::run(door, client, BufReader::new(stdin()), stdout()).await;
     carried.map_err(|e| words::input_failed("standard input", &e))
 }

@@ -1,10 +1,12 @@
 //! Adding a service, with the provider, the account and the tool that it needs.
 
+mod names;
 mod server;
 
 use toml_edit::{DocumentMut, value};
 use url::Url;
 
+use self::names::{free_name, name_of_host, named};
 use self::server::{FoundServer, known_server, says_itself};
 use super::core::{Core, lock, registration};
 use super::document::{set, write_registration, write_tool};
@@ -238,7 +240,10 @@ impl Core {
                 return Err(wording::name_taken("provider", name.as_str()));
             }
             Some(name) => name.clone(),
-            None => named(free_name(&name_of_host(issuer), |n| config.providers.contains_key(n)))?,
+            None => {
+                let base = preset.map_or_else(|| name_of_host(issuer), str::to_owned);
+                named(free_name(&base, |n| config.providers.contains_key(n)))?
+            }
         };
         let mut provider = ProviderConfig {
             issuer: issuer.clone(),
@@ -481,53 +486,4 @@ impl FoundServer {
 async fn free_port() -> Option<u16> {
     let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.ok()?;
     listener.local_addr().ok().map(|address| address.port())
-}
-
-fn named<N>(name: Result<N, crate::model::BadName>) -> Result<N, Failure> {
-    name.map_err(|e| wording::bad_name(&e))
-}
-
-/// A name from a host: the label that tells most, without `mcp.`, `api.`, `www.` and the like.
-fn name_of_host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let labels: Vec<&str> = host.split('.').filter(|l| !l.is_empty()).collect();
-    let telling = match labels.as_slice() {
-        [.., name, _] if name.bytes().any(|b| b.is_ascii_alphabetic()) => (*name).to_owned(),
-        [one] if one.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => (*one).to_owned(),
-        _ => "local".to_owned(),
-    };
-    telling.trim_matches('-').chars().take(32).collect()
-}
-
-/// `base`, or `base-2`, `base-3`, … whichever is free.
-fn free_name<N: std::str::FromStr>(base: &str, taken: impl Fn(&N) -> bool) -> Result<N, N::Err> {
-    let mut name: N = base.parse()?;
-    let mut number = 2u32;
-    while taken(&name) {
-        name = format!("{base}-{number}").parse()?;
-        number += 1;
-    }
-    Ok(name)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn names_from_hosts() {
-        for (url, expected) in [
-            ("https://mcp.linear.app/mcp", "linear"),
-            ("https://api.github.com", "github"),
-            ("https://example.test", "example"),
-            ("http://127.0.0.1:80/x", "local"),
-            ("http://[::1]:80/x", "local"),
-            ("http://localhost:80", "localhost"),
-        ] {
-            assert_eq!(name_of_host(&url.parse().unwrap()), expected, "{url}");
-        }
-        let name: ServiceName = free_name("a", |n: &ServiceName| n.as_str() == "a" || n.as_str() == "a-2").unwrap();
-        assert_eq!(name.as_str(), "a-3");
-    }
 }

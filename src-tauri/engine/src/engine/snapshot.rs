@@ -259,7 +259,10 @@ impl Standing {
 
 fn provider_title(config: &Config, account: Option<&AccountConfig>) -> String {
     let Some(account) = account else { return String::new() };
-    let title = config.providers.get(&account.provider).and_then(|p| p.title.clone());
+    let title = config
+        .providers
+        .get(&account.provider)
+        .and_then(|provider| provider.title.clone().or_else(|| provider.known().map(|known| known.title.clone())));
     title.unwrap_or_else(|| wording::capitalised(account.provider.as_str()))
 }
 
