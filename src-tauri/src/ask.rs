@@ -5,7 +5,7 @@ use std::path::Path;
 use signbell_engine::activity::Record;
 use signbell_engine::browser;
 use signbell_engine::control::client::{Conversation, call};
-use signbell_engine::control::{Failure, Reply, Request, SignedIn};
+use signbell_engine::control::{Failure, Reply, Request, SignedIn, Step};
 use signbell_engine::model::AccountName;
 use signbell_engine::wording;
 
@@ -16,13 +16,13 @@ pub(crate) async fn sign_in(
     account: AccountName,
     force: bool,
     scopes: Vec<String>,
+    device: bool,
 ) -> Result<SignedIn, Failure> {
-    let mut talk =
-        Conversation::open(socket, &Request::SignIn { account, force, scopes, device: false, port: None }).await?;
+    let mut talk = Conversation::open(socket, &Request::SignIn { account, force, scopes, device, port: None }).await?;
     loop {
         match talk.next().await? {
             Some(Reply::AuthorizeUrl { url, .. }) => {
-                browser::open(&url).map_err(|e| wording::tray::browser_failed(&e))?;
+                browser::open(&url).map_err(|e| wording::tray::browser_failed(&e).at(Step::SignInPage))?;
             }
             Some(Reply::SignedIn(signed_in)) => return Ok(signed_in),
             Some(_) => {}

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use signbell_engine::activity::Record;
-use signbell_engine::control::{AddService, AddTool, Added, Failure, Reply, Request, SignedIn, ToolKey};
+use signbell_engine::choices::{self, Choice};
+use signbell_engine::control::{
+    AddService, AddTool, Added, Failure, FirstCall, Found, Reply, Request, SignedIn, ToolKey,
+};
 use signbell_engine::model::{AccountName, ServiceName, ToolName};
-use signbell_engine::view::AppView;
-use signbell_engine::{rules, wording};
-use tauri::State;
+use signbell_engine::view::{AccountView, AppView};
+use signbell_engine::{browser, rules, wording};
+use tauri::{State, Url};
 use tokio::sync::watch;
 
 use crate::ask;
@@ -53,8 +56,10 @@ pub(crate) async fn sign_in(
     account: AccountName,
     force: Option<bool>,
     scopes: Option<Vec<String>>,
+    device: Option<bool>,
 ) -> Answer<SignedIn> {
-    ask::sign_in(&desk.socket, account, force.unwrap_or(false), scopes.unwrap_or_default()).await
+    let (force, device) = (force.unwrap_or(false), device.unwrap_or(false));
+    ask::sign_in(&desk.socket, account, force, scopes.unwrap_or_default(), device).await
 }
 
 #[tauri::command]
@@ -80,6 +85,37 @@ pub(crate) async fn later(desk: Window<'_>, account: AccountName) -> Answer<()> 
 #[tauri::command]
 pub(crate) async fn pause(desk: Window<'_>, paused: bool) -> Answer<()> {
     ask::done(&desk.socket, &Request::Pause { paused }).await
+}
+
+#[tauri::command]
+pub(crate) async fn cancel_sign_in(desk: Window<'_>, account: AccountName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::CancelSignIn { account }).await
+}
+
+#[tauri::command]
+pub(crate) async fn choices() -> Answer<Vec<Choice>> {
+    Ok(choices::all())
+}
+
+#[tauri::command]
+pub(crate) async fn look(desk: Window<'_>, service: AddService) -> Answer<Found> {
+    ask::answer(&desk.socket, &Request::Look(service), found).await
+}
+
+#[tauri::command]
+pub(crate) async fn first_call(desk: Window<'_>, service: ServiceName) -> Answer<FirstCall> {
+    ask::answer(&desk.socket, &Request::FirstCall { service }, called).await
+}
+
+/// Opens the page of the account's device sign-in. Which that is, the engine says and not the page.
+#[tauri::command]
+pub(crate) async fn open_device_page(desk: Window<'_>, account: AccountName) -> Answer<()> {
+    let page = match &*desk.seen.borrow() {
+        Seen::View(view) => view.accounts.iter().find(|one| one.account == account).and_then(device_page),
+        _ => None,
+    };
+    let page = page.ok_or_else(|| wording::unknown_account(&account))?;
+    browser::open(&page).map_err(|e| wording::tray::browser_failed(&e))
 }
 
 #[tauri::command]
@@ -159,6 +195,19 @@ pub(crate) async fn demo(desk: Window<'_>, start: bool) -> Answer<()> {
 
 fn signed_in(reply: Reply) -> Option<SignedIn> {
     if let Reply::SignedIn(signed_in) = reply { Some(signed_in) } else { None }
+}
+
+fn device_page(account: &AccountView) -> Option<Url> {
+    let device = account.device.as_ref()?;
+    device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri).parse().ok()
+}
+
+fn found(reply: Reply) -> Option<Found> {
+    if let Reply::Found(found) = reply { Some(*found) } else { None }
+}
+
+fn called(reply: Reply) -> Option<FirstCall> {
+    if let Reply::FirstCall(call) = reply { Some(call) } else { None }
 }
 
 fn added(reply: Reply) -> Option<Added> {

@@ -165,7 +165,7 @@ impl Shell {
         let shell = Arc::clone(self);
         tauri::async_runtime::spawn(async move {
             for account in accounts {
-                if let Err(failure) = ask::sign_in(&shell.socket, account.clone(), force, vec![]).await {
+                if let Err(failure) = ask::sign_in(&shell.socket, account.clone(), force, vec![], false).await {
                     shell.bell.say(shell.title_for(Some(&account)), failure.message);
                 }
             }

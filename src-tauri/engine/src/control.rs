@@ -7,11 +7,15 @@
 //! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
 
 pub mod client;
+mod found;
 pub(crate) mod server;
+mod step;
 
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
+pub use self::step::Step;
 use crate::activity::Record;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 pub use crate::provider::Grant;
@@ -27,6 +31,8 @@ pub enum Request {
     Status,
     /// A [`Reply::View`] now and at each change, and each [`Reply::Notice`], until the client leaves.
     Watch,
+    /// What adding a service would come to; nothing is written or registered: [`Reply::Found`].
+    Look(AddService),
     /// Adds a service, and its account and provider if there is none yet: [`Reply::Added`].
     Add(AddService),
     /// The same in memory only; removed when the client closes this connection.
@@ -48,6 +54,16 @@ pub enum Request {
         /// The port of the redirect, for a browser that reaches it through a tunnel.
         #[serde(default)]
         port: Option<u16>,
+    },
+    /// Ends the account's sign-ins under way; what was there before stands.
+    CancelSignIn {
+        /// Which account.
+        account: AccountName,
+    },
+    /// Asks a service once, with its token, for something that changes nothing: [`Reply::FirstCall`].
+    FirstCall {
+        /// Which service.
+        service: ServiceName,
     },
     /// Renews now: [`Reply::SignedIn`] with the new expiry.
     Refresh {
@@ -284,8 +300,12 @@ pub enum Reply {
     },
     /// What the person enters on another device, and where.
     DeviceCode(DeviceCode),
+    /// What adding a service would come to.
+    Found(Box<Found>),
     /// A service was added.
     Added(Added),
+    /// What a service said to the first request.
+    FirstCall(FirstCall),
     /// How the account stands after a sign-in or a renewal.
     SignedIn(SignedIn),
     /// An account was signed out.
@@ -442,6 +462,12 @@ pub struct Failure {
     pub code: String,
     /// What happened, to what, and what to do: one or two sentences.
     pub message: String,
+    /// At which step of adding or signing in, if it was at one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<Step>,
+    /// What came back from whoever was asked, in a few words: `401 invalid_client`, `no answer`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub came: Option<String>,
 }
 
 /// The kinds of failure that CLI.md gives exit codes to.

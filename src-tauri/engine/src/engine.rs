@@ -3,9 +3,12 @@
 mod add;
 mod core;
 mod document;
+mod first_call;
 mod known;
 mod lend;
+mod look;
 mod moved;
+mod naming;
 mod port_holder;
 mod settings;
 mod sign_in;

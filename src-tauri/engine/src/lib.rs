@@ -7,6 +7,8 @@
 //! | [`view`] | what the tray, the window and `status` see |
 //! | [`control`] | the socket through which they speak to the engine |
 //! | [`activity`] | what happened |
+//! | [`choices`] | what can be picked instead of pasting an address |
+//! | [`qr`] | an address as a picture |
 //! | [`wording`] | every sentence for people |
 //! | [`paths`] | where things are kept |
 //!
@@ -17,6 +19,7 @@ mod ask;
 mod bell;
 pub mod browser;
 mod challenge;
+pub mod choices;
 mod clock;
 mod config;
 pub mod control;
@@ -25,6 +28,7 @@ pub mod model;
 pub mod paths;
 mod provider;
 mod proxy;
+pub mod qr;
 pub mod rules;
 pub mod secret;
 mod session;

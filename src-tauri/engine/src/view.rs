@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use crate::qr;
 
 /// The whole program at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -95,6 +96,9 @@ pub struct AccountView {
     pub waiting_words: Option<String>,
     /// Whether a sign-in is under way in the browser.
     pub signing_in: bool,
+    /// What the person enters where, while a sign-in on another device is under way (RFC 8628).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<DevicePage>,
     /// Whether `signbell token` may print its token.
     pub allow_token: bool,
     /// Whether it lives in memory only and is gone with what made it (the demo).
@@ -105,6 +109,30 @@ pub struct AccountView {
     pub ask: Option<AskView>,
     /// One for each resource.
     pub grants: Vec<GrantView>,
+}
+
+/// The page of a device authorization (RFC 8628 section 3.2), which the person may open anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicePage {
+    /// What the person types there.
+    pub user_code: String,
+    /// Where.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verification_uri_complete: Option<String>,
+    /// The last of these as a QR code; nothing where it is too long for one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub qr_svg: Option<String>,
+}
+
+impl DevicePage {
+    /// The page with its QR code (RFC 8628 section 3.3.1).
+    #[must_use]
+    pub fn new(user_code: String, verification_uri: String, verification_uri_complete: Option<String>) -> Self {
+        let qr_svg = qr::svg(verification_uri_complete.as_deref().unwrap_or(&verification_uri));
+        Self { user_code, verification_uri, verification_uri_complete, qr_svg }
+    }
 }
 
 /// One grant of an account.

@@ -1,27 +1,32 @@
 //! Every sentence that a person reads, in one place, ready for translation.
 //!
 //! Each says what happened, to which account or tool, and what to do. [`failures`] answers commands,
-//! [`refusals`] answers tools, [`story`] tells what happened and how things stand, [`servers`] what authorization
-//! servers did.
+//! [`steps`] says where on the way a sign-in failed, [`found`] what was found of a service, [`refusals`]
+//! answers tools, [`servers`] says what authorization servers did, [`story`] tells what happened and how
+//! things stand.
 
 pub mod cli;
 pub mod demo;
 mod failures;
+mod found;
 pub mod labels;
 pub mod providers;
 mod refusals;
 mod servers;
+mod steps;
 mod story;
 pub mod tray;
 
 pub use self::failures::*;
+pub use self::found::*;
 pub use self::providers::*;
 pub use self::refusals::*;
 pub use self::servers::*;
+pub use self::steps::*;
 pub use self::story::*;
 
 use crate::control::{Failure, FailureKind};
 
 pub(crate) fn failure(kind: FailureKind, code: &str, message: impl Into<String>) -> Failure {
-    Failure { kind, code: code.to_owned(), message: message.into() }
+    Failure { kind, code: code.to_owned(), message: message.into(), step: None, came: None }
 }

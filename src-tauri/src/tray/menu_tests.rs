@@ -33,6 +33,7 @@ pub(crate) fn account_in(name: &str, state: StateName) -> AccountView {
         waiting: 0,
         waiting_words: None,
         signing_in: false,
+        device: None,
         allow_token: false,
         ephemeral: false,
         ask: None,

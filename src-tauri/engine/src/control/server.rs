@@ -75,6 +75,7 @@ impl Connection {
         let reply = match request {
             Request::Status => Reply::View(Box::new(core.view_now())),
             Request::Watch => return self.watch(core).await,
+            Request::Look(add) => finish(core.look(&add).await, |found| Reply::Found(Box::new(found))),
             Request::Add(add) => finish(core.add(add, false).await, Reply::Added),
             Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
             Request::SignIn { account, force, scopes, device, port } => {
@@ -82,6 +83,8 @@ impl Connection {
                 let how = How { force, typed: scopes.into(), place, port };
                 return self.sign_in(core, &account, how).await;
             }
+            Request::CancelSignIn { account } => done(core.cancel_sign_in(&account).await),
+            Request::FirstCall { service } => finish(core.first_call(&service).await, Reply::FirstCall),
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),
             Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),

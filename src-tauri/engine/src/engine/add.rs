@@ -1,25 +1,24 @@
 //! Adding a service, with the provider, the account and the tool that it needs.
 
-mod names;
 mod server;
 
 use toml_edit::{DocumentMut, value};
 use url::Url;
 
-use self::names::{free_name, name_of_host, named};
 use self::server::{FoundServer, known_server, says_itself};
 use super::core::{Core, lock, registration};
 use super::document::{set, write_registration, write_tool};
+use super::naming::{free_name, name_of_host, named};
 use super::settings::tool_or_new;
 use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, ToolConfig};
-use crate::control::{AddService, Added, Failure};
+use crate::control::{AddService, Added, Failure, FoundBy, RegistrationFound, Step};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
 use crate::provider::preset as presets;
 use crate::provider::register::{self, RegisterError};
 use crate::provider::resource::{self, ResourceError};
 use crate::provider::{
-    MetadataError, Provider, Redirect, TokenAuth, client_key_item, client_secret_item, is_in_public,
+    Metadata, MetadataError, Provider, Redirect, TokenAuth, client_key_item, client_secret_item, is_in_public,
 };
 use crate::rules;
 use crate::secret::Secret;
@@ -30,13 +29,17 @@ use crate::wording;
 /// session that outlives the access token.
 pub(super) const USUAL_SCOPES: [&str; 4] = ["openid", "email", "profile", "offline_access"];
 
-/// What [`Core::plan`] decided to add.
+/// What [`Core::plan`] found out and decided to add. Nothing is written or registered yet.
 pub(super) struct Plan {
-    provider: (ProviderName, Option<ProviderConfig>),
+    pub(super) provider: (ProviderName, Option<ProviderConfig>),
     pub(super) account: (AccountName, Option<AccountConfig>),
     pub(super) service: (ServiceName, ServiceConfig),
-    /// What the provider knows us by.
+    /// What the provider knows us by, as the person gave it.
     secrets: Secrets,
+    /// How the server was found.
+    pub(super) by: FoundBy,
+    /// How we become known to it.
+    pub(super) registration: RegistrationFound,
 }
 
 /// What a provider knows us by besides the client id; nothing of it is ever in the settings.
@@ -57,9 +60,8 @@ struct PlannedTool {
 impl Core {
     /// Adds a service, with what it needs.
     pub(crate) async fn add(&self, add: AddService, ephemeral: bool) -> Result<Added, Failure> {
-        config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
-        let plan = self.plan(&add, None).await?;
-        self.keep_secrets(&plan, ephemeral).await?;
+        let mut plan = self.plan(&add, None).await?;
+        self.carry_out(&mut plan, ephemeral).await?;
         let tool = if ephemeral {
             self.edit_ephemeral(|config, ephemeral| {
                 let tool = plan.fit(config, add.tool.as_ref())?;
@@ -90,15 +92,25 @@ impl Core {
         Ok(Added { state: state.unwrap_or(added.state), ..added })
     }
 
-    /// Puts what the new provider knows us by into the vault.
-    pub(super) async fn keep_secrets(&self, plan: &Plan, ephemeral: bool) -> Result<(), Failure> {
-        let (name, Some(provider)) = &plan.provider else { return Ok(()) };
+    /// Becomes known to a new provider, and puts what it knows us by into the vault.
+    pub(super) async fn carry_out(&self, plan: &mut Plan, ephemeral: bool) -> Result<(), Failure> {
+        let (name, Some(settings)) = &mut plan.provider else { return Ok(()) };
+        if let (RegistrationFound::NeedsClientId, Some(known)) = (plan.registration, settings.known()) {
+            return Err(wording::client_id_needed(&known));
+        }
+        if plan.registration != RegistrationFound::Given {
+            let made = self.become_known(name, settings, &self.config().network).await?;
+            let Secrets { secret, key } = std::mem::take(&mut plan.secrets);
+            plan.secrets = Secrets { secret: secret.or(made.secret), key: key.or(made.key) };
+        }
         let vault = if ephemeral { &self.memory } else { &self.vault };
-        write_secrets(vault, name, &provider.issuer, &plan.secrets).await
+        write_secrets(vault, name, &settings.issuer, &plan.secrets).await
     }
 
-    /// `server` is the one that counts, where the service names several.
+    /// Finds out what there is to find out, and writes and registers nothing. `server` is the one that
+    /// counts, where the service names several.
     pub(super) async fn plan(&self, add: &AddService, server: Option<&Url>) -> Result<Plan, Failure> {
+        config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
         let wanted = add.resource.as_deref();
         let wanted =
             wanted.map(|text| resource::canonical(text).ok_or_else(|| wording::bad_resource(text))).transpose()?;
@@ -129,11 +141,16 @@ impl Core {
         } else {
             known_server
         };
-        let mut secrets = Secrets { secret: add.client_secret.clone(), key: add.client_key.clone() };
+        let secrets = Secrets { secret: add.client_secret.clone(), key: add.client_key.clone() };
         if let Some(key) = &secrets.key {
             SigningKey::from_pem(key).map_err(|e| wording::bad_client_key(&e))?;
         }
-        let (provider, account) = match known_account {
+        let by = match &found {
+            Some(found) => found.resource.by,
+            None if known_account.is_some() => FoundBy::Account,
+            None => FoundBy::Given,
+        };
+        let (provider, account, registration) = match known_account {
             Some((name, account)) => {
                 let issuer = config.providers.get(&account.provider).map(|provider| &provider.issuer);
                 // Nothing of one authorization server goes to another (D7).
@@ -142,12 +159,10 @@ impl Core {
                 {
                     return Err(wording::other_server(&add.url, &other.resource.issuer, &name));
                 }
-                ((account.provider.clone(), None), (name, None))
+                ((account.provider.clone(), None), (name, None), RegistrationFound::Known)
             }
             None => {
-                let (provider, mut settings, registered) = self.plan_provider(&config, add, found.as_ref()).await?;
-                secrets.secret = secrets.secret.or(registered.secret);
-                secrets.key = secrets.key.or(registered.key);
+                let (provider, mut settings, registration) = self.plan_provider(&config, add, found.as_ref()).await?;
                 let offered = found.as_ref().and_then(|found| found.resource.scopes.clone());
                 let discovered = found.as_ref().is_some_and(|found| found.preset.is_none());
                 let (scopes, assumed) =
@@ -160,7 +175,7 @@ impl Core {
                     None => named(free_name(provider.as_str(), |n| config.accounts.contains_key(n)))?,
                 };
                 let account = AccountConfig { provider: provider.clone(), scopes, label: None, allow_token: false };
-                ((provider, settings), (name, Some(account)))
+                ((provider, settings), (name, Some(account)), registration)
             }
         };
         let dpop = add.dpop || found.as_ref().is_some_and(|found| found.resource.bound);
@@ -193,7 +208,7 @@ impl Core {
             inject: None,
             rules: vec![],
         };
-        Ok(Plan { provider, account, service: (service, service_config), secrets })
+        Ok(Plan { provider, account, service: (service, service_config), secrets, by, registration })
     }
 
     /// Asks a service who signs people in there. What a public service names is looked for in public only.
@@ -203,13 +218,13 @@ impl Core {
         Ok(FoundServer { resource: resource::discover(&http, url).await?, only_public, preset: None })
     }
 
-    /// The provider to sign in at: a known one, or a new one with our registration there, and its secret.
+    /// The provider to sign in at: a known one, or a new one, and how we become known there.
     async fn plan_provider(
         &self,
         config: &Config,
         add: &AddService,
         found: Option<&FoundServer>,
-    ) -> Result<(ProviderName, Option<ProviderConfig>, Secrets), Failure> {
+    ) -> Result<(ProviderName, Option<ProviderConfig>, RegistrationFound), Failure> {
         let issuer = found.map(|found| &found.resource.issuer).or(add.issuer.as_ref());
         let preset = found.and_then(|found| found.preset).or_else(|| issuer.and_then(presets::of_issuer));
         // Its tokens open its own API: no stranger's service gets one because it says so.
@@ -232,7 +247,7 @@ impl Core {
                 && provider.via == add.via
         });
         if let Some((name, _)) = known {
-            return Ok((name.clone(), None, Secrets::default()));
+            return Ok((name.clone(), None, RegistrationFound::Known));
         }
         let Some(issuer) = issuer else { return Err(wording::issuer_needed(&add.url)) };
         let name = match &add.provider {
@@ -245,7 +260,7 @@ impl Core {
                 named(free_name(&base, |n| config.providers.contains_key(n)))?
             }
         };
-        let mut provider = ProviderConfig {
+        let provider = ProviderConfig {
             issuer: issuer.clone(),
             client_id: add.client_id.clone().unwrap_or_default(),
             client_secret_in_vault: add.client_secret.is_some(),
@@ -267,25 +282,27 @@ impl Core {
             revocation_endpoint: None,
             identity_endpoint: None,
         };
-        let mut secrets = Secrets::default();
-        // A service that named the server itself may be one that it registers clients for.
-        if let Some(known) = provider.known() {
-            let has_shown_itself = add.client_secret.is_some() || add.client_key.is_some();
-            if add.client_id.is_none() && !known.registers && !says_itself(found) {
-                return Err(wording::client_id_needed(&known));
+        let registration = match (&add.client_id, provider.known()) {
+            (Some(_), Some(known)) => {
+                let has_shown_itself = add.client_secret.is_some() || add.client_key.is_some();
+                if known.secret == presets::SecretRule::Needed && !has_shown_itself {
+                    return Err(wording::client_secret_needed(&known));
+                }
+                RegistrationFound::Given
             }
-            if add.client_id.is_some() && known.secret == presets::SecretRule::Needed && !has_shown_itself {
-                return Err(wording::client_secret_needed(&known));
+            (Some(_), None) => RegistrationFound::Given,
+            // A service that named the server itself may be one that it registers clients for.
+            (None, Some(known)) if !known.registers && !says_itself(found) => RegistrationFound::NeedsClientId,
+            (None, _) => {
+                let server = Provider::new(registration(&name, &provider), self.http.clone(), self.memory.clone());
+                let metadata = server.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
+                way_to(metadata, &config.network)
             }
-        }
-        if add.client_id.is_none() {
-            secrets = self.become_known(&name, &mut provider, &config.network).await?;
-        }
-        Ok((name, Some(provider), secrets))
+        };
+        Ok((name, Some(provider), registration))
     }
 
-    /// Makes us known to the server (DESIGN.md: a client ID metadata document, else RFC 7591), and returns the
-    /// secret or the key if there is one.
+    /// Makes us known to the server as [`way_to`] says, and returns the secret or the key if there is one.
     pub(super) async fn become_known(
         &self,
         name: &ProviderName,
@@ -294,7 +311,7 @@ impl Core {
     ) -> Result<Secrets, Failure> {
         let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
-        if metadata.client_id_metadata_document_supported
+        if way_to(metadata, network) == RegistrationFound::Document
             && let Some(document) = &network.client_metadata_url
         {
             settings.client_id = document.to_string();
@@ -464,7 +481,7 @@ pub(super) async fn write_secrets(
     for (item, secret) in items {
         if let Some(secret) = secret {
             let item = item.map_err(|e| wording::vault_failure(&e))?;
-            vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e))?;
+            vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e).at(Step::Saving))?;
         }
     }
     Ok(())
@@ -479,6 +496,15 @@ impl FoundServer {
         };
         self.resource = self.resource.prefer(known);
         self
+    }
+}
+
+/// How a server that nobody has told of us gets to know us: a client ID metadata document, else RFC 7591.
+fn way_to(metadata: &Metadata, network: &config::NetworkConfig) -> RegistrationFound {
+    match (&network.client_metadata_url, &metadata.registration_endpoint) {
+        (Some(_), _) if metadata.client_id_metadata_document_supported => RegistrationFound::Document,
+        (_, Some(_)) => RegistrationFound::Registers,
+        (_, None) => RegistrationFound::NeedsClientId,
     }
 }
 

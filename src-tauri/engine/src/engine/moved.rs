@@ -82,8 +82,8 @@ impl Core {
         if !found.resource.servers.contains(issuer) {
             return Err(wording::not_named(name, issuer, &found.resource.servers));
         }
-        let plan = self.plan(&AddService::of_url(service.url.clone()), Some(issuer)).await?;
-        self.keep_secrets(&plan, false).await?;
+        let mut plan = self.plan(&AddService::of_url(service.url.clone()), Some(issuer)).await?;
+        self.carry_out(&mut plan, false).await?;
         self.edit(|config, document| {
             plan.fit_account(config)?;
             plan.write_account(document);

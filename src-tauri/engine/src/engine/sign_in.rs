@@ -19,6 +19,7 @@ use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
 use crate::signin::{self, AttemptError, CallbackError, Place, Prompt, SignIn, SignInError};
 use crate::vault::VaultError;
+use crate::view::DevicePage;
 use crate::wording;
 
 /// A sign-in under way. A second one for the same grant joins it instead of opening another.
@@ -204,10 +205,17 @@ impl Core {
         drop(all);
         let (core, session, guard) = (self.this.clone(), session.clone(), self.bell.signing_in(&grant.account));
         tokio::spawn(async move {
+            let prompt = |prompt| {
+                let _ = show.send(Some(prompt));
+                // The view shows a device's code.
+                if let Some(core) = core.upgrade() {
+                    core.changed.notify_one();
+                }
+            };
             let result = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(SignInError::Cancelled),
-                result = signin::run(&what, &session, |prompt| drop(show.send(Some(prompt))), lines) => result,
+                result = signin::run(&what, &session, prompt, lines) => result,
             };
             if let Some(core) = core.upgrade() {
                 core.sign_in_ended(&what, &result);
@@ -301,6 +309,27 @@ impl Core {
             }
         }
         Ok(self.signed_in(account))
+    }
+
+    /// What the account's sign-in on another device shows, while one is under way.
+    pub(super) fn device_page(&self, account: &AccountName) -> Option<DevicePage> {
+        let all = lock(&self.underway);
+        let open = all.iter().filter(|(grant, u)| grant.account == *account && u.outcome.borrow().is_none());
+        open.into_iter().find_map(|(_, underway)| match &*underway.page.borrow() {
+            Some(Prompt::Device(code)) => Some(DevicePage::new(
+                code.user_code.clone(),
+                code.verification_uri.to_string(),
+                code.verification_uri_complete.as_ref().map(Url::to_string),
+            )),
+            _ => None,
+        })
+    }
+
+    /// The person does not want to sign in now.
+    pub(crate) async fn cancel_sign_in(&self, account: &AccountName) -> Result<(), Failure> {
+        self.must_exist(account)?;
+        self.end_sign_ins(account).await;
+        Ok(())
     }
 
     /// An access token for `signbell token`.

@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
-    async fn end_sign_ins(&self, account: &AccountName) {
+    pub(super) async fn end_sign_ins(&self, account: &AccountName) {
         let ours: Vec<Underway> = lock(&self.underway)
             .iter()
             .filter(|(grant, _)| grant.account == *account)

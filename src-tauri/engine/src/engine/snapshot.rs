@@ -163,6 +163,7 @@ impl Core {
             waiting: count(&bell.waiting),
             waiting_words,
             signing_in: bell.signing_in,
+            device: if bell.signing_in { self.device_page(name) } else { None },
             allow_token: account.allow_token,
             ephemeral: self.is_ephemeral(name),
             ring,

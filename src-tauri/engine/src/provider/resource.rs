@@ -10,6 +10,7 @@ use super::http::{FetchError, Http};
 use super::metadata::{at_path, named_at_root};
 use crate::browser::may_open;
 use crate::challenge::{self, Challenge};
+use crate::control::FoundBy;
 use crate::model::Scopes;
 
 /// What was found.
@@ -28,6 +29,8 @@ pub struct Resource {
     /// Whether it takes tokens that are bound to a key alone (RFC 9449): as its metadata or its challenge
     /// says.
     pub bound: bool,
+    /// How it was found.
+    pub by: FoundBy,
     /// It wants a token and names nobody, so its own origin is asked, and may have no metadata either (MCP
     /// 2025-03-26).
     pub default_endpoints: bool,
@@ -91,11 +94,13 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
     let bound = challenge.as_ref().is_some_and(|challenge| challenge.is("dpop"));
     let asked = param("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
     let mut places = well_known(service);
+    let mut announced = None;
     if let Some(named) = param("resource_metadata") {
         let url: Url = named.parse().map_err(|_| ResourceError::Unsafe(named.chars().take(200).collect()))?;
         if !may_open(&url) {
             return Err(ResourceError::Unsafe(url.to_string()));
         }
+        announced = Some(url.clone());
         places.insert(0, url);
     }
     for place in places {
@@ -112,13 +117,14 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
         }
         let metadata: Metadata =
             serde_json::from_value(document).map_err(|e| ResourceError::Malformed(format!("{place}: {e}")))?;
+        let by = if announced.as_ref() == Some(&place) { FoundBy::Challenge } else { FoundBy::WellKnown };
         let read = read(service, metadata, asked)?;
-        return Ok(Resource { bound: bound || read.bound, ..read });
+        return Ok(Resource { bound: bound || read.bound, by, ..read });
     }
     let origin = at_path(service, "");
     let issuer = named_at_root(http, &origin).await.unwrap_or(origin);
     let default_endpoints = wants_token;
-    Ok(Resource { issuer, servers: vec![], resource: None, scopes: asked, bound, default_endpoints })
+    Ok(Resource { issuer, servers: vec![], resource: None, scopes: asked, bound, default_endpoints, by: FoundBy::Root })
 }
 
 /// The `resource` parameter that a person gives: an absolute URI without a fragment (RFC 8707 section 2),
@@ -153,6 +159,7 @@ fn read(service: &Url, metadata: Metadata, asked: Option<Scopes>) -> Result<Reso
         scopes: asked.or(offered),
         bound: metadata.dpop_bound_access_tokens_required,
         default_endpoints: false,
+        by: FoundBy::WellKnown,
     })
 }
 

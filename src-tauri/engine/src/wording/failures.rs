@@ -4,9 +4,9 @@ use std::io;
 
 use url::Url;
 
-use super::failure;
+use super::{came_fetch, came_metadata, came_register, came_resource, failure};
 use crate::config::ConfigError;
-use crate::control::{Failure, FailureKind};
+use crate::control::{Failure, FailureKind, Step};
 use crate::engine::StartError;
 use crate::model::{AccountName, BadName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::KeyError;
@@ -167,7 +167,7 @@ pub fn name_taken(what: &str, name: &str) -> Failure {
 /// No upstream address.
 #[must_use]
 pub fn bad_address(why: &str) -> Failure {
-    failure(FailureKind::Usage, "bad_address", format!("This can't be a service's address: {why}."))
+    failure(FailureKind::Usage, "bad_address", format!("This can't be a service's address: {why}.")).at(Step::Address)
 }
 
 /// The authorization server must be named.
@@ -181,6 +181,7 @@ pub fn issuer_needed(url: &Url) -> Failure {
             url.host_str().unwrap_or("this address")
         ),
     )
+    .at(Step::Server)
 }
 
 /// A service does not say, or says wrongly, who signs people in there.
@@ -189,7 +190,8 @@ pub fn service_not_understood(url: &Url, error: &ResourceError) -> Failure {
     let host = url.host_str().unwrap_or("this address");
     let by_hand = "Name the authorization server with --issuer, and our registration there with --client-id.";
     match error {
-        ResourceError::Fetch(FetchError::NotSent { .. } | FetchError::NoAnswer { .. }) => failure(
+        // A status comes so far only where it is an outage.
+        ResourceError::Fetch(FetchError::NotSent { .. } | FetchError::NoAnswer { .. } | FetchError::Status { .. }) => failure(
             FailureKind::Unavailable,
             "service_unreachable",
             format!(
@@ -207,6 +209,8 @@ pub fn service_not_understood(url: &Url, error: &ResourceError) -> Failure {
             format!("What {host} says of its sign-in can't be used: {other}. {by_hand}"),
         ),
     }
+    .at(Step::Service)
+    .came(came_resource(error))
 }
 
 /// A service belongs to another authorization server than the account.
@@ -221,6 +225,7 @@ pub fn other_server(url: &Url, issuer: &Url, account: &AccountName) -> Failure {
             issuer.host_str().unwrap_or("another server"),
         ),
     )
+    .at(Step::Server)
 }
 
 /// A server did not register us.
@@ -246,6 +251,8 @@ pub fn not_registered(issuer: &Url, known: Option<&Preset>, error: &RegisterErro
             format!("{host} did not register Signbell: {other}. {by_hand}"),
         ),
     }
+    .at(Step::Registration)
+    .came(came_register(error))
 }
 
 /// A client key can't be used.
@@ -328,6 +335,8 @@ pub fn not_of_service(service: &ServiceName, url: &Url, base: &Url) -> Failure {
 #[must_use]
 pub fn not_asked(service: &ServiceName, error: &FetchError) -> Failure {
     failure(FailureKind::Unavailable, "service_unreachable", format!("{service} could not be asked: {error}."))
+        .at(Step::FirstCall)
+        .came(came_fetch(error))
 }
 
 /// A file is no saved response.
@@ -369,11 +378,12 @@ pub fn discovery_failed(error: &MetadataError) -> Failure {
             format!("The provider's own description can't be trusted: {other}."),
         ),
     }
+    .at(Step::Server)
+    .came(came_metadata(error))
 }
 
-/// A sign-in came to nothing.
-#[must_use]
-pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -> Failure {
+/// A sign-in came to nothing: the sentence. [`super::sign_in_failed`] adds at which step.
+pub(super) fn sign_in_said(title: &str, account: &AccountName, error: &SignInError) -> Failure {
     let stands = "What was there before still stands.";
     let again = format!("Try again with `signbell sign-in {account}`.");
     match error {
@@ -424,7 +434,7 @@ pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -
         SignInError::Cancelled => failure(
             FailureKind::Failed,
             "signed_out_meanwhile",
-            format!("{title} was signed out while its sign-in was open, so that sign-in was ended."),
+            format!("The sign-in to {title} was ended before it was done."),
         ),
         SignInError::Attempt(AttemptError::Port { port, why }) => failure(
             FailureKind::Failed,

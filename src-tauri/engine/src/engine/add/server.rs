@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::control::{AddService, Failure};
+use crate::control::{AddService, Failure, FoundBy};
 use crate::provider::preset as presets;
 use crate::provider::resource::Resource;
 use crate::wording;
@@ -19,8 +19,15 @@ pub(in crate::engine) struct FoundServer {
 impl FoundServer {
     /// The server of a preset.
     fn known(name: &'static str, issuer: Url) -> Self {
-        let resource =
-            Resource { issuer, resource: None, scopes: None, bound: false, default_endpoints: false, servers: vec![] };
+        let resource = Resource {
+            issuer,
+            resource: None,
+            scopes: None,
+            bound: false,
+            default_endpoints: false,
+            servers: vec![],
+            by: FoundBy::Preset,
+        };
         Self { resource, only_public: false, preset: Some(name) }
     }
 }

@@ -1,11 +1,13 @@
-//! Names for what is added, where the person gives none.
+//! PURE: names that nobody had to think of.
 
 use url::Url;
 
 use crate::control::Failure;
+use crate::model::BadName;
 use crate::wording;
 
-pub(super) fn named<N>(name: Result<N, crate::model::BadName>) -> Result<N, Failure> {
+/// A made name that can't be one is told as any other.
+pub(super) fn named<N>(name: Result<N, BadName>) -> Result<N, Failure> {
     name.map_err(|e| wording::bad_name(&e))
 }
 
