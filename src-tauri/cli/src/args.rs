@@ -223,6 +223,9 @@ pub(crate) struct Add {
     /// Go on to sign in.
     #[arg(long)]
     pub(crate) sign_in: bool,
+    /// Only say what was found: nothing is added, registered or signed in.
+    #[arg(long, conflicts_with = "sign_in")]
+    pub(crate) dry_run: bool,
 }
 
 /// Tokens that no person signs in for.

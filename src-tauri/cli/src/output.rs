@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 use serde_json::json;
 use signbell_engine::control::Failure;
+use signbell_engine::wording;
 
 use signbell_engine::wording::cli as words;
 
@@ -56,11 +57,20 @@ impl Output {
     /// Why it was not done.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            let error = json!({ "error": { "code": failure.code, "message": failure.message } });
-            let _ = print(&error.to_string());
+            let mut error = json!({ "code": failure.code, "message": failure.message });
+            if let Some(step) = failure.step {
+                error["step"] = json!(step);
+            }
+            if let Some(came) = &failure.came {
+                error["came"] = json!(came);
+            }
+            let _ = print(&json!({ "error": error }).to_string());
         }
         if failure.code != words::OUTPUT_CLOSED {
             self.say(&failure.message);
+            if let Some(line) = wording::at_step(failure) {
+                self.say(&line);
+            }
         }
     }
 

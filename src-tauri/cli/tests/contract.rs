@@ -272,6 +272,19 @@ fn results_are_as_documented() {
 }
 
 #[test]
+fn a_failure_s_step_is_told_where_there_is_one() {
+    let mut at_a_step = failed("refused");
+    at_a_step["step"] = json!("token");
+    at_a_step["came"] = json!("401 invalid_client");
+    let engine = Scripted::new(vec![vec![at_a_step.clone()], vec![at_a_step], vec![failed("refused")]]);
+    let error = engine.run("sign-in a --json", "").lines()[0]["error"].clone();
+    assert_eq!((&error["step"], &error["came"]), (&json!("token"), &json!("401 invalid_client")));
+    assert!(engine.run("sign-in a", "").err.contains("What came back: 401 invalid_client."));
+    let error = engine.run("sign-in a --json", "").lines()[0]["error"].clone();
+    assert_eq!((error.get("step"), error.get("came")), (None, None));
+}
+
+#[test]
 fn a_reader_that_left_is_no_crash() {
     let engine = Scripted::new(vec![vec![view()]]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_signbell"))

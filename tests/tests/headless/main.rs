@@ -17,6 +17,7 @@ mod fallbacks;
 mod forget;
 mod grants;
 mod lend;
+mod look;
 mod mcp;
 mod mcp_auth;
 mod moved;

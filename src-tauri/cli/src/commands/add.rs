@@ -4,8 +4,10 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use signbell_engine::control::{AddService, Added, Failure, Grant, Reply, Request};
+use signbell_engine::model::ServiceName;
 use signbell_engine::secret::Secret;
 use signbell_engine::view::StateName;
+use signbell_engine::wording;
 
 use super::sign_in::{self, Pages};
 use super::{Context, tool};
@@ -21,7 +23,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         (None, Some(_)) => Grant::IdentityAssertion,
         (None, None) => Grant::AuthorizationCode,
     };
-    let request = Request::Add(AddService {
+    let add = AddService {
         url: args.url,
         name: args.name,
         account: args.account,
@@ -41,16 +43,32 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         preset: args.preset,
         allow_missing_pkce: args.allow_missing_pkce,
         provider_preset: args.provider_preset,
-    });
-    let Reply::Added(added) = context.call(&request).await? else { return Err(words::odd_reply()) };
+    };
+    if args.dry_run {
+        let Reply::Found(found) = context.call(&Request::Look(add)).await? else { return Err(words::odd_reply()) };
+        return context.out.result(&found, || wording::found_lines(&found).join("\n"));
+    }
+    let Reply::Added(added) = context.call(&Request::Add(add)).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;
     if args.sign_in {
-        return sign_in::one(context, sign_in::request(added.account), &mut Pages::opened()).await;
+        sign_in::one(context, sign_in::request(added.account), &mut Pages::opened()).await?;
+        return first_call(context, added.service).await;
     }
     if added.state == StateName::NeedsSignIn {
         context.out.say(&words::sign_in_next(&added.account));
     }
     Ok(())
+}
+
+/// People are shown that it works; a program asks the service itself.
+async fn first_call(context: &Context, service: ServiceName) -> Result<(), Failure> {
+    if context.out.is_json() {
+        return Ok(());
+    }
+    match context.call(&Request::FirstCall { service }).await? {
+        Reply::FirstCall(call) => context.out.text(&call.words),
+        _ => Err(words::odd_reply()),
+    }
 }
 
 fn summary(added: &Added) -> String {
