@@ -3,6 +3,7 @@
 import { accountInside } from './account-inside.js';
 import { askPanel, needsPerson } from './ask.js';
 import { call } from './bridge.js';
+import { devicePanel } from './device.js';
 import { h, name } from './dom.js';
 import { glyph } from './glyphs.js';
 import { button, failure, mark } from './parts.js';
@@ -72,6 +73,7 @@ export function accountRow(account, view, now) {
       glyph('open', 'turn row-turn'),
     ),
     account.ask && askPanel(account),
+    account.device && devicePanel(account),
     failure(`account-${id}`),
     open && accountInside(account, view, now),
   );
@@ -144,6 +146,7 @@ function life({ state: how, issued_at, expires_at, refreshable }, now) {
 function actions(account) {
   const { account: id, signing_in, state: how, ring, waiting } = account;
   const place = `account-${id}`;
+  if (account.device) return null; // its own panel says all
   if (signing_in) return h('p', { class: 'row-browser', key: 'browser' }, glyph('browser'), t('account.browser'));
   if (how === 'unavailable')
     return button(t('account.retry'), {

@@ -3,7 +3,7 @@
 import { h, name } from './dom.js';
 import { glyph } from './glyphs.js';
 import { act, ask, changed, copy, state, toggle, unask } from './store.js';
-import { t } from './words.js';
+import { has, t } from './words.js';
 
 const PART = 16; // letters of a long word that stay together
 
@@ -70,13 +70,19 @@ function breakable(text) {
   });
 }
 
-/** What failed at `place`: the sentence, and one click away the technical reason. */
-export function failure(place) {
+/**
+ * What failed at `place`: the sentence, at which step and what came back there, and one click away the
+ * technical reason. `values` fill in the window's own sentence, where it has one for this failure.
+ */
+export function failure(place, values) {
   const failed = state.failures.get(place);
   if (!failed) return null;
   const fold = `why-${place}`;
   const open = state.shown.has(fold);
   const reason = [failed.kind, failed.code].filter(Boolean).join(' · ');
+  // The program's sentences name commands, and here are none to type.
+  const own = `failed.${failed.code}`;
+  const words = values && has(own) ? t(own, values) : failed.message;
   return h(
     'div',
     { class: 'failure', role: 'alert', key: `failure-${place}` },
@@ -84,7 +90,8 @@ export function failure(place) {
     h(
       'div',
       { class: 'failure-text' },
-      h('p', { dir: 'auto' }, failed.message || t('failure.unexpected')),
+      h('p', { dir: 'auto' }, words || t('failure.unexpected')),
+      (failed.step || failed.came) && h('dl', { class: 'failure-facts' }, atStep(failed)),
       open &&
         h(
           'p',
@@ -110,6 +117,11 @@ export function failure(place) {
       glyph('close'),
     ),
   );
+}
+
+function atStep({ step, came }) {
+  const line = (words, value) => h('div', { key: words }, h('dt', null, t(words)), h('dd', { dir: 'auto' }, value));
+  return [step && line('step', t(`step.${step}`)), came && line('step.came', h('code', null, came))];
 }
 
 function forget(place) {

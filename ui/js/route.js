@@ -32,8 +32,11 @@ export function go(hash) {
 
 function leaveSheet() {
   // The next sheet begins anew.
-  state.added = null;
-  for (const place of ['add', 'add-tool-form', 'add-sign-in']) state.failures.delete(place);
+  // A key that was shown in there was shown once.
+  if (state.adding?.added?.tool) state.keys.delete(state.adding.added.tool);
+  state.adding = null;
+  state.busy.delete('add');
+  for (const place of ['add', 'add-tool-form', 'works-tool']) state.failures.delete(place);
   for (const fold of ['add-more', 'tool-more']) state.shown.delete(fold);
   if (opener) focusSoon(opener);
 }

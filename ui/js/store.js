@@ -15,10 +15,11 @@ export const state = {
   failures: new Map(), // place -> { kind, code, message }
   copied: null, // the place whose copy button says so
   keys: new Map(), // tool -> { tool, key, urls }, until the person has put it away
-  added: null, // what the add sheet came to
+  adding: null, // how far the add sheet has come
   draft: '', // the address typed on the empty page
   typed: new Map(), // account -> what was typed of the scopes that it is asked for
   presets: null, // what services can answer as, once it was asked for
+  choices: null, // what can be picked instead of an address, likewise
   activity: null, // newest first
   filter: { account: '', tool: '', kind: '' },
   notice: null, // a sentence said once
