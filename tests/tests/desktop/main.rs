@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+mod adding;
 mod bell;
 mod life;
 mod proc;
+mod room;
+mod scripted;
 mod tray;
 mod window;
 mod world;
