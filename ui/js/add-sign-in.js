@@ -20,7 +20,7 @@ export function signInStep(view, adding) {
         !state.failures.has('add') &&
         h('p', { key: 'unsigned' }, pieces('added.unsigned', { name: name(title) })),
     ];
-  if (account?.device) return devicePanel(account);
+  if (account?.device) return devicePanel(account, 'add-');
   return [
     h(
       'p',

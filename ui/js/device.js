@@ -6,9 +6,9 @@ import { button, copyButton, failure } from './parts.js';
 import { act } from './store.js';
 import { pieces, t } from './words.js';
 
-/** Draws it. */
-export function devicePanel({ account: id, device }) {
-  const place = `device-${id}`;
+/** Draws it; `where` sets it apart from another one for the same account. */
+export function devicePanel({ account: id, device }, where = '') {
+  const place = `device-${where}${id}`;
   return h(
     'div',
     { class: 'device', key: 'device' },

@@ -67,7 +67,7 @@ fn a_device_sign_in_shows_its_code_and_its_picture() -> Result<()> {
     let drawn = DevicePage::new("WDJB-MJHT".into(), page.into(), Some(whole));
     let device = account(&json!({"signing_in": true, "device": drawn}));
     engine(&sandbox, move |request| match request["do"].as_str() {
-        Some("watch" | "status") => view(&[device.clone()]),
+        Some("watch" | "status") => view(std::slice::from_ref(&device)),
         _ => json!({"reply": "done"}),
     })?;
     for theme in ["Adwaita", "Adwaita:dark"] {
