@@ -243,7 +243,6 @@ const LABELS: &[(&str, &str)] = &[
         "failed.exchange_failed",
         "You signed in, but no tokens came for it. If you entered a client ID or a secret, look whether they are right; else try again.",
     ),
-    ("added.title", "Service added"),
     ("added.signed_in", "Signed in as {name}"),
     ("added.anonymous", "Signed in; the provider does not say as whom"),
     ("added.unsigned", "{name} waits for you to sign in"),
