@@ -167,7 +167,7 @@ fn usage_errors_are_2_and_help_is_0() {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     let ran = run(home.path(), "sign-in --help", "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert!(ran.out.contains("Example") && !ran.out.contains("--device"));
+    assert!(ran.out.contains("Example") && ran.out.contains("--device"));
     let ran = run(home.path(), "sign-in --help --json", "");
     assert_eq!((ran.code, ran.out.as_str()), (0, ""));
 }
@@ -179,7 +179,12 @@ fn a_link_is_printed_and_a_pasted_redirect_sent() {
     let script = vec![page, "read".into(), signed_in()];
     let engine = Scripted::new(vec![script.clone(), script]);
     let ran = engine.run("sign-in linear --no-browser --force --json", "\n  http://127.0.0.1:9/cb?code=c \n");
-    assert_eq!(engine.asked(), json!({ "do": "sign-in", "account": "linear", "force": true, "scopes": [] }));
+    assert_eq!(
+        engine.asked(),
+        json!({
+            "do": "sign-in", "account": "linear", "force": true, "scopes": [], "device": false, "port": null,
+        })
+    );
     assert_eq!(engine.asked(), "http://127.0.0.1:9/cb?code=c");
     let mut last = signed_in();
     last.as_object_mut().unwrap().remove("reply");

@@ -164,7 +164,7 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             headers(json!({"region": "us", "deep": {"n": 42}})),
-            [pair("mcp-name", "sql"), pair("mcp-param-Region", "us"), pair("mcp-param-N", "42")]
+            [pair("mcp-name", "sql"), pair("mcp-param-N", "42"), pair("mcp-param-Region", "us")]
         );
         assert_eq!(headers(json!({"region": null})), [pair("mcp-name", "sql")]);
         assert_eq!(headers(json!(null)), [pair("mcp-name", "sql")]);
