@@ -148,9 +148,9 @@ impl Case<'_> {
             "A" => {
                 self.is_ours_or_literal(&response, "sign_in_needed")?;
                 self.went(sent, sent - 1)?;
-                let account = self.state("needs_sign_in")?;
+                let account = self.ringing()?;
+                ensure!(account["state"] == "needs_sign_in", "{account}");
                 ensure!(account["reason"] == "rejected_by_service", "{account}");
-                ensure!(account["ring"].is_object(), "the bell does not ring: {account}");
             }
             "S" => {
                 self.is_ours_or_literal(&response, "scopes_needed")?;
@@ -223,6 +223,16 @@ impl Case<'_> {
         Ok(account)
     }
 
+    /// The account once the bell rings for it, which may be a moment after the answer.
+    fn ringing(&self) -> Result<Value> {
+        wait_ok("the bell", SOON, || {
+            let status = self.world.sandbox.run_json(&["status", &self.account])?;
+            let account = status.first().map(|status| status["accounts"][0].clone()).context("no status")?;
+            ensure!(account["ring"].is_object(), "the bell does not ring: {account}");
+            Ok(account)
+        })
+    }
+
     /// The person is asked for just what is missing, or told that the server does not say.
     fn asks(&self, account: &Value) -> Result<()> {
         let named: Vec<&str> = self.saved.note("scopes").unwrap_or_default().split_whitespace().collect();
@@ -237,7 +247,7 @@ impl Case<'_> {
         let list = |name: &str| account["ask"][name].as_array().cloned().unwrap_or_default();
         let asked: Vec<Value> = [list("scopes"), list("typed")].concat();
         ensure!(!asked.is_empty() && asked.iter().all(|scope| missing.iter().any(|m| scope == m)), "{account}");
-        ensure!(account["ring"].is_object(), "the bell does not ring: {account}");
+        self.ringing()?;
         Ok(())
     }
 

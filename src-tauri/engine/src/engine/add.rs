@@ -296,10 +296,28 @@ impl Core {
             (None, _) => {
                 let server = Provider::new(registration(&name, &provider), self.http.clone(), self.memory.clone());
                 let metadata = server.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
+                if !self.is_there(metadata, provider.only_public).await {
+                    return Err(wording::discovery_failed(&MetadataError::Absent(issuer.clone())));
+                }
                 way_to(metadata, &config.network)
             }
         };
         Ok((name, Some(provider), registration))
+    }
+
+    /// Whether endpoints that nobody named are there at all: a page for signing in answers a browser that
+    /// brings nothing, if only with a 400, and wants no token of its own.
+    async fn is_there(&self, metadata: &Metadata, only_public: bool) -> bool {
+        if !metadata.assumed {
+            return true;
+        }
+        let http = if only_public { self.http.only_public() } else { self.http.clone() };
+        let request = http::Request::get(metadata.authorization_endpoint.as_str()).body(Vec::new());
+        let Ok(request) = request else { return false };
+        match http.head(request).await {
+            Ok((status, _)) => !status.is_server_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 410),
+            Err(_) => false,
+        }
     }
 
     /// Makes us known to the server as [`way_to`] says, and returns the secret or the key if there is one.
@@ -352,13 +370,15 @@ impl Core {
         discovered: bool,
     ) -> Result<(Scopes, bool), Failure> {
         let Some(settings) = new.or_else(|| config.providers.get(name)) else { return Ok((Scopes::default(), false)) };
+        let given: Scopes = add.scopes.iter().cloned().collect();
         let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
-        let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
-        if !add.scopes.is_empty() {
-            return Ok((add.scopes.iter().cloned().collect(), metadata.assumed));
-        }
         if let (None, false, Some(preset)) = (&asked, discovered, &provider.registration().preset) {
-            return Ok((preset.scopes.default.clone(), metadata.assumed));
+            // Nobody has to be asked what is known, least of all where a client id is still missing.
+            return Ok((if given.is_empty() { preset.scopes.default.clone() } else { given }, false));
+        }
+        let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
+        if !given.is_empty() {
+            return Ok((given, metadata.assumed));
         }
         let offered = |scope: &&str| metadata.scopes_supported.iter().any(|s| s == scope);
         // What the service asks for, and a session that lasts; never silently more.
