@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// List services, change one, remove one.
     #[command(subcommand, after_help = "Example:\n  signbell service list")]
     Service(Service),
-    /// Show which providers are known, and how to register Signbell there.
+    /// Show which providers are known, and change what one knows Signbell by.
     #[command(subcommand, after_help = "Example:\n  signbell provider presets github")]
     Provider(Provider),
     /// Register the local programs that may use your services.
@@ -171,7 +171,7 @@ pub(crate) struct Add {
     /// What to call the service; made from its host if left out.
     #[arg(long)]
     pub(crate) name: Option<ServiceName>,
-    /// The account whose tokens it gets.
+    /// The account whose tokens it gets; made if it does not exist.
     #[arg(long)]
     pub(crate) account: Option<AccountName>,
     /// The authorization server.
@@ -183,7 +183,8 @@ pub(crate) struct Add {
     /// Read the client secret from standard input: one line.
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret_stdin: bool,
-    /// A private key of the client, an unencrypted PEM file: it signs what Signbell shows instead of a secret.
+    /// A private key of the client, an unencrypted PEM file (RSA, or EC on P-256 or P-384): it signs what Signbell
+    /// shows instead of a secret.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret_stdin")]
     pub(crate) client_key_file: Option<PathBuf>,
     /// What the provider calls that key; its RFC 7638 thumbprint if left out.
@@ -193,7 +194,7 @@ pub(crate) struct Add {
     #[arg(long, value_enum, value_name = "GRANT")]
     pub(crate) grant: Option<UnattendedGrant>,
     /// Whom a service account speaks for, if not for itself.
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", requires = "grant")]
     pub(crate) subject: Option<String>,
     /// The account, at your employer, whose sign-in vouches for you here.
     #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["grant", "subject"])]
@@ -348,6 +349,31 @@ pub(crate) enum Provider {
         /// Only this one, with where to register and what to mind.
         name: Option<String>,
     },
+    /// Change what an account's provider knows Signbell by.
+    #[command(after_help = "Example:\n  signbell provider set linear-work --client-secret-stdin")]
+    Set {
+        /// Whose provider.
+        account: AccountName,
+        #[command(flatten)]
+        client: Client,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Client {
+    /// The client id that the provider gave you.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read the client secret from standard input: one line.
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
+    /// A private key of the client, an unencrypted PEM file.
+    #[arg(long, value_name = "FILE", conflicts_with = "client_secret_stdin")]
+    pub(crate) client_key_file: Option<PathBuf>,
+    /// What the provider calls that key.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_key_id: Option<String>,
 }
 
 #[derive(Debug, Args)]

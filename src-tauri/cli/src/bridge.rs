@@ -17,7 +17,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use signbell_engine::wording::cli::bridge as words;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use self::events::Events;
@@ -29,8 +29,14 @@ const PARSE_ERROR: i64 = -32700;
 const BRIDGE_ERROR: i64 = -32000;
 /// A message of a server that is longer is not kept.
 const LONGEST: usize = 64 * 1024 * 1024;
-/// How often a stream that broke is taken up again before its request is given up.
+/// How often a stream that broke is taken up again without anything new before its request is given up.
 const RESUMES: u32 = 3;
+/// How long to wait before that where the server does not say.
+const PAUSE: Duration = Duration::from_secs(1);
+/// No server keeps us waiting longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long a request waits for the notifications before it to be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the proxy is reached: the address and a key, both anew where they no longer hold.
 pub(crate) trait Door: Send + Sync + 'static {
@@ -44,10 +50,24 @@ struct Bridge<D> {
     client: reqwest::Client,
     out: mpsc::UnboundedSender<Value>,
     shared: Mutex<Shared>,
+    /// Notifications and answers, which keep their order, and how many of them have been sent.
+    queue: mpsc::UnboundedSender<Value>,
+    sent: watch::Sender<u64>,
+    /// Held while a forgotten session is begun anew.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+/// Where a stream ended.
+struct Ended {
+    /// The id of its last event, if events have ids.
+    last: Option<String>,
+    retry: Option<Duration>,
 }
 
 #[derive(Default)]
 struct Shared {
+    /// How many messages were put into the queue.
+    queued: u64,
     /// Up to 2025-11-25: the server's name for this conversation, and the revision agreed on.
     session: Option<String>,
     version: Option<String>,
@@ -79,14 +99,28 @@ pub(crate) async fn run<D: Door>(
         }
         Ok(())
     });
-    let bridge = Arc::new(Bridge { door, client, out, shared: Mutex::default() });
+    let (queue, mut queued) = mpsc::unbounded_channel::<Value>();
+    let (sent, renewing) = (watch::Sender::new(0), tokio::sync::Mutex::default());
+    let bridge = Arc::new(Bridge { door, client, out, shared: Mutex::default(), queue, sent, renewing });
+    let sending = tokio::spawn({
+        let bridge = Arc::downgrade(&bridge);
+        async move {
+            while let Some(message) = queued.recv().await {
+                let Some(bridge) = bridge.upgrade() else { return };
+                bridge.send_in_order(&message).await;
+            }
+        }
+    });
     let mut line = String::new();
     while input.read_line(&mut line).await? > 0 {
         if !line.trim().is_empty() {
-            bridge.take(line.trim()).await;
+            bridge.take(line.trim());
         }
         line.clear();
     }
+    // What the client said last is still said, if that takes no time.
+    let _ = tokio::time::timeout(Duration::from_secs(1), bridge.all_sent()).await;
+    sending.abort();
     bridge.close().await;
     drop(bridge);
     // What is still under way has nobody to answer.
@@ -95,7 +129,7 @@ pub(crate) async fn run<D: Door>(
 
 impl<D: Door> Bridge<D> {
     /// One line of the client.
-    async fn take(self: &Arc<Self>, line: &str) {
+    fn take(self: &Arc<Self>, line: &str) {
         let Ok(message) = serde_json::from_str::<Value>(line) else {
             return self.tell(&Value::Null, PARSE_ERROR, words::NO_JSON);
         };
@@ -107,13 +141,9 @@ impl<D: Door> Bridge<D> {
             self.lock().initialize = Some(message.clone());
         }
         let Some(id) = message.get("id").filter(|_| method.is_some()).map(Value::to_string) else {
-            // Notifications and answers keep their order.
-            let listens = method == Some("notifications/initialized");
-            if let Err(why) = self.send(&message).await {
-                tracing::warn!("a message was not taken: {why}");
-            } else if listens {
-                self.listen();
-            }
+            // One that is held up must hold up nothing but those behind it.
+            self.lock().queued += 1;
+            let _ = self.queue.send(message);
             return;
         };
         let bridge = Arc::clone(self);
@@ -121,12 +151,29 @@ impl<D: Door> Bridge<D> {
         // Taken before it runs: it must not end before it is noted.
         let mut shared = self.lock();
         let task = tokio::spawn(async move {
+            let _ = tokio::time::timeout(PATIENCE, bridge.all_sent()).await;
             if let Err(why) = bridge.send(&message).await {
                 bridge.tell(message.get("id").unwrap_or(&Value::Null), BRIDGE_ERROR, &why);
             }
             bridge.lock().running.remove(&key);
         });
         shared.running.insert(id, task.abort_handle());
+    }
+
+    /// Sends a notification or an answer.
+    async fn send_in_order(self: &Arc<Self>, message: &Value) {
+        if let Err(why) = self.send(message).await {
+            tracing::warn!("a message was not taken: {why}");
+        } else if message.get("method").and_then(Value::as_str) == Some("notifications/initialized") {
+            self.listen();
+        }
+        self.sent.send_modify(|sent| *sent += 1);
+    }
+
+    /// Waits until all that is in the queue now has been sent.
+    async fn all_sent(&self) {
+        let queued = self.lock().queued;
+        let _ = self.sent.subscribe().wait_for(|sent| *sent >= queued).await;
     }
 
     /// In the revision of 2026-07-28 a request is cancelled by leaving it; before, the server is told. Returns
@@ -144,12 +191,13 @@ impl<D: Door> Bridge<D> {
     }
 
     /// Sends a message and writes all that is answered. A key or a session that is gone is had anew, once.
-    async fn send(&self, message: &Value) -> Result<(), String> {
+    async fn send(self: &Arc<Self>, message: &Value) -> Result<(), String> {
+        let session = self.lock().session.clone();
         let mut response = self.post(message, false).await?;
         if response.status() == StatusCode::UNAUTHORIZED && is_ours(&response) {
             response = self.post(message, true).await?;
         }
-        if response.status() == StatusCode::NOT_FOUND && self.begin_anew(message).await? {
+        if response.status() == StatusCode::NOT_FOUND && self.begin_anew(message, session).await? {
             response = self.post(message, false).await?;
         }
         self.note(message, &response);
@@ -179,24 +227,47 @@ impl<D: Door> Bridge<D> {
         }
     }
 
-    /// A server of an older revision that has forgotten the session gets the client's `initialize` again.
-    async fn begin_anew(&self, message: &Value) -> Result<bool, String> {
-        let initialize = {
+    /// A server of an older revision that has forgotten `session` gets the client's `initialize` again; once,
+    /// however many requests find out. Returns whether there is another session now.
+    async fn begin_anew(self: &Arc<Self>, message: &Value, session: Option<String>) -> Result<bool, String> {
+        if session.is_none() || message.get("method").and_then(Value::as_str) == Some("initialize") {
+            return Ok(false);
+        }
+        let _one_at_a_time = self.renewing.lock().await;
+        let (before, initialize) = {
             let mut shared = self.lock();
-            if shared.session.take().is_none() || message.get("method").and_then(Value::as_str) == Some("initialize") {
-                return Ok(false);
+            if shared.session != session {
+                return Ok(shared.session.is_some());
             }
-            shared.version = None;
-            shared.initialize.clone()
+            let before = (shared.session.take(), shared.version.take());
+            (before, shared.initialize.clone())
         };
-        let Some(initialize) = initialize else { return Ok(false) };
-        let response = self.post(&initialize, false).await?;
-        self.note(&initialize, &response);
+        let begun = match initialize {
+            Some(initialize) => self.initialize(&initialize).await,
+            None => Err(words::CUT.to_owned()),
+        };
+        if begun.is_err() {
+            // The next request tries again.
+            let mut shared = self.lock();
+            (shared.session, shared.version) = before;
+        } else {
+            self.listen();
+        }
+        begun.map(|()| true)
+    }
+
+    async fn initialize(&self, initialize: &Value) -> Result<(), String> {
+        let response = self.post(initialize, false).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = serde_json::from_slice(&whole(response).await?).unwrap_or_default();
+            return Err(said(status, &body));
+        }
+        self.note(initialize, &response);
         // The client has its answer to this from before.
         self.answers(response, |bridge, answer| bridge.agreed(&answer)).await?;
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.post(&initialized, false).await?;
-        Ok(true)
+        self.post(&initialized, false).await.map(drop)
     }
 
     /// Keeps what a first answer says of the conversation.
@@ -244,43 +315,45 @@ impl<D: Door> Bridge<D> {
                 bridge.write(answer);
             })
             .await;
-        // Up to 2025-11-25 a stream that broke can be taken up where it ended.
-        let mut resumes = 0;
+        // Up to 2025-11-25 a stream that broke, or that the server closed, can be taken up where it ended.
+        let mut in_vain = 0;
         while let (Some(id), false) = (wanted, answered) {
-            let from = match &last {
-                Ok(Some(from)) if headers::version(message).is_none() && resumes < RESUMES => from.clone(),
+            let (from, retry) = match last {
+                Ok(Ended { last: Some(from), retry }) if headers::version(message).is_none() && in_vain < RESUMES => {
+                    (from, retry)
+                }
                 Ok(_) => return Err(words::CUT.to_owned()),
-                Err(why) => return Err(why.clone()),
+                Err(why) => return Err(why),
             };
-            resumes += 1;
-            tokio::time::sleep(Duration::from_millis(200 * u64::from(resumes))).await;
+            tokio::time::sleep(retry.unwrap_or(PAUSE).min(LONGEST_PAUSE)).await;
             let response = self.get(Some(&from)).await?;
             if !response.status().is_success() {
                 return Err(words::CUT.to_owned());
             }
-            last = self
+            let ended = self
                 .answers(response, |bridge, answer| {
                     answered |= answer.get("id") == Some(id) && answer.get("method").is_none();
                     bridge.write(answer);
                 })
                 .await;
+            last = ended.map(|ended| {
+                let is_new = ended.last.as_ref().is_some_and(|id| *id != from);
+                in_vain = if is_new { 0 } else { in_vain + 1 };
+                Ended { last: ended.last.or(Some(from)), retry: ended.retry.or(retry) }
+            });
         }
         Ok(())
     }
 
-    /// Each message of a response; the id of the last event, where the response is a stream.
-    async fn answers(
-        &self,
-        mut response: Response,
-        mut each: impl FnMut(&Self, Value),
-    ) -> Result<Option<String>, String> {
+    /// Each message of a response; where it ended, if it is a stream.
+    async fn answers(&self, mut response: Response, mut each: impl FnMut(&Self, Value)) -> Result<Ended, String> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
             let body = whole(response).await?;
             if let Ok(message) = serde_json::from_slice::<Value>(&body) {
                 each(self, message);
             }
-            return Ok(None);
+            return Ok(Ended { last: None, retry: None });
         }
         let mut events = Events::default();
         // A stream that breaks off ends like one that is over: what matters is whether the answer was in it.
@@ -294,7 +367,7 @@ impl<D: Door> Bridge<D> {
                 return Err(words::TOO_LONG.to_owned());
             }
         }
-        Ok(events.last_id().map(str::to_owned))
+        Ok(Ended { last: events.last_id().map(str::to_owned), retry: events.retry() })
     }
 
     /// Opens the stream of the server's own messages (up to 2025-11-25), and again when it ends.
@@ -302,22 +375,29 @@ impl<D: Door> Bridge<D> {
         let bridge = Arc::downgrade(self);
         let listening = tokio::spawn(async move {
             let mut last: Option<String> = None;
-            let mut pause = Duration::from_secs(1);
+            let mut pause = PAUSE;
             loop {
                 let Some(strong) = bridge.upgrade() else { return };
+                let mut wait = pause;
                 match strong.get(last.as_deref()).await {
                     // Servers need not have one.
-                    Ok(response) if response.status().is_client_error() => return,
+                    Ok(response) if response.status() == StatusCode::METHOD_NOT_ALLOWED => return,
                     Ok(response) if response.status().is_success() => {
-                        pause = Duration::from_secs(1);
-                        let ended = strong.answers(response, Self::write).await;
-                        last = ended.ok().flatten().or(last);
+                        pause = PAUSE;
+                        if let Ok(ended) = strong.answers(response, Self::write).await {
+                            wait = ended.retry.unwrap_or(PAUSE).min(LONGEST_PAUSE);
+                            last = ended.last.or(last);
+                        }
                     }
-                    _ => {}
+                    // Another key, once the engine is there again.
+                    Ok(response) if response.status() == StatusCode::UNAUTHORIZED && is_ours(&response) => {
+                        let _ = strong.door.open(true).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                    _ => pause = (pause * 2).min(LONGEST_PAUSE),
                 }
                 drop(strong);
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(60));
+                tokio::time::sleep(wait).await;
             }
         });
         if let Some(before) = self.lock().listening.replace(listening.abort_handle()) {

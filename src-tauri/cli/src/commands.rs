@@ -64,7 +64,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::SignOut { account, forget } => account::sign_out(context, account, forget).await?,
         Command::Status { account } => status::run(context, account).await?,
         Command::Service(command) => service::run(context, command).await?,
-        Command::Provider(command) => provider::run(context, &command)?,
+        Command::Provider(command) => provider::run(context, command).await?,
         Command::Tool(command) => tool::run(context, command).await?,
         Command::Token { account, min_valid } => token::run(context, account, min_valid).await?,
         Command::Mcp(args) => mcp::run(context, args).await?,

@@ -87,6 +87,21 @@ pub enum Request {
         /// What a person calls it besides its identity: `work`.
         label: Option<String>,
     },
+    /// Changes what the account's provider knows us by.
+    ProviderSet {
+        /// Whose provider.
+        account: AccountName,
+        /// Our client id there.
+        client_id: Option<String>,
+        /// Goes into the vault.
+        #[serde(default, serialize_with = "expose")]
+        client_secret: Option<Secret>,
+        /// A private key as PEM text; goes into the vault.
+        #[serde(default, serialize_with = "expose")]
+        client_key: Option<Secret>,
+        /// What the provider calls that key.
+        client_key_id: Option<String>,
+    },
     /// Changes a service's settings.
     ServiceSet {
         /// Which service.

@@ -28,6 +28,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::add::Secrets;
 pub(crate) use self::core::Core;
 use self::core::Settings;
 pub(crate) use self::sign_in::{How, Progress};

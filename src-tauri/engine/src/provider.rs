@@ -164,6 +164,14 @@ impl Registration {
         self.preset.as_ref().map(|preset| preset.redirect.clone()).unwrap_or_default()
     }
 
+    /// How the preset tells who signed in: at the server that it knows, or where the person said to ask.
+    #[must_use]
+    pub fn identity_rule(&self) -> Option<&preset::IdentityRule> {
+        let preset = self.preset.as_deref()?;
+        let told = preset.is_at(&self.issuer) || self.endpoints.identity.is_some();
+        preset.identity.as_ref().filter(|_| told)
+    }
+
     /// The vault item of the client secret.
     ///
     /// # Errors
@@ -322,6 +330,27 @@ impl Provider {
             return Err(FetchError::Status { host, status: response.status().as_u16() });
         }
         serde_json::from_slice(response.body()).map_err(|_| FetchError::NotJson { host })
+    }
+
+    /// Whether the server's page takes a request of ours, which a browser would bring. What can't be told
+    /// counts as yes: then the person sees what there is to see.
+    pub(crate) async fn knows_us(&self, page: &Url) -> bool {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+        // A reference to a pushed request is good once, and its push has shown that we are known.
+        if page.query_pairs().any(|(name, _)| name == "request_uri") {
+            return true;
+        }
+        let request = ::http::Request::get(page.as_str()).header(::http::header::ACCEPT, "text/html").body(Vec::new());
+        let Ok(request) = request else { return true };
+        match tokio::time::timeout(PATIENCE, self.inner.http.send(request)).await {
+            Ok(Ok(response)) if response.status().is_client_error() => {
+                let text = String::from_utf8_lossy(response.body()).to_ascii_lowercase();
+                !["invalid_client", "unknown client", "client not found", "unknown_client"]
+                    .iter()
+                    .any(|w| text.contains(w))
+            }
+            _ => true,
+        }
     }
 
     /// The userinfo claims of the person the access token speaks for (OpenID Connect Core section 5.3).

@@ -244,6 +244,8 @@ impl Exchange<'_> {
                 Ok(newer) if call.body.begin_replay() => {
                     forward::discard(response);
                     lease = newer;
+                    // Another sign-in has another key, which knows no nonce yet.
+                    nonce_given = false;
                     attempt = attempt.next();
                     trail.refusal.get_or_insert(refusal);
                     continue;

@@ -41,6 +41,9 @@ pub enum SignInError {
     /// What the browser brought back.
     #[error(transparent)]
     Callback(#[from] CallbackError),
+    /// The server does not know our client any more, which it registered by itself.
+    #[error("the server has forgotten our registration")]
+    ClientForgotten,
     /// Nobody came back in time.
     #[error("nobody came back within {} minutes", DEADLINE.as_secs() / 60)]
     Deadline,
@@ -91,6 +94,8 @@ pub struct SignIn {
     pub place: Place,
     /// The port of the redirect, where a tunnel leads to it.
     pub port: Option<u16>,
+    /// Whether the server is asked first if it still knows us: it may forget whom it registered by itself.
+    pub ask_first: bool,
     /// Whether the tokens are to be bound to a key (RFC 9449).
     pub bound: bool,
 }
@@ -129,7 +134,7 @@ pub(crate) async fn run(
     let key = what.new_key()?;
     let ask = TokenAsk { scopes: &what.scopes, resource: what.resource(), dpop: key.as_ref() };
     if what.provider.registration().grant.is_unattended() {
-        return finish(what, session, what.provider.obtain(&ask).await.map_err(SignInError::Obtain)?, None).await;
+        return finish(what, session, what.provider.obtain(&ask, None).await.map_err(SignInError::Obtain)?, None).await;
     }
     if what.place == Place::OtherDevice {
         let code = what.provider.device_code(&ask).await.map_err(SignInError::Device)?;
@@ -138,7 +143,17 @@ pub(crate) async fn run(
         return finish(what, session, issued, None).await;
     }
     let listener = what.listen().await?;
-    let attempt = attempt::begin(what, metadata, listener.redirect_uri(), key.as_deref()).await?;
+    let attempt = attempt::begin(what, metadata, listener.redirect_uri(), key.as_deref()).await;
+    let attempt = match attempt {
+        Err(AttemptError::Pushed(why)) if what.ask_first && why.contains("invalid_client") => {
+            return Err(SignInError::ClientForgotten);
+        }
+        attempt => attempt?,
+    };
+    // Its page would only say so to the person, and nobody would come back.
+    if what.ask_first && !what.provider.knows_us(&attempt.authorize_url).await {
+        return Err(SignInError::ClientForgotten);
+    }
     show(Prompt::Page(attempt.authorize_url.clone()));
 
     let check = attempt.check(metadata);

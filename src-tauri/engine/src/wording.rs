@@ -13,6 +13,7 @@ pub mod labels;
 pub mod providers;
 mod refusals;
 mod servers;
+mod sign_ins;
 mod steps;
 mod story;
 pub mod tray;

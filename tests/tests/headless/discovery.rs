@@ -102,6 +102,37 @@ fn requests_are_pushed_where_that_is_offered_or_required() -> Result<()> {
 }
 
 #[test]
+fn what_the_person_gave_goes_before_what_the_server_offers() -> Result<()> {
+    let world = open_world("given-client", &json!({}))?;
+    let api = world.provider.api_named("notes")?;
+    let args = ["add", api, "--client-id", crate::world::CLIENT, "--tool", "me", "--sign-in"];
+    let lines = world.sandbox.run_json(&args)?;
+    ensure!(access(&lines[0])?.get("/me")?["login"] == "ada" && world.count("/registered")? == 0);
+    ensure!(world.provider.last()?["authorize"]["client_id"] == crate::world::CLIENT);
+    Ok(())
+}
+
+#[test]
+fn a_registration_that_the_server_forgot_is_made_anew_before_the_page_opens() -> Result<()> {
+    for par in [json!(false), json!(true)] {
+        let world = open_world("forgotten-at-the-page", &json!({"par": par}))?;
+        let (access, added) = add(&world, world.provider.api_named("notes")?)?;
+        let account = added["account"].as_str().context("no account")?.to_owned();
+        // A second grant of the account, so that both are seen through.
+        let issues = world.provider.api_named("issues")?;
+        let lines = world.sandbox.run_json(&["add", issues, "--account", &account, "--tool", "me", "--sign-in"])?;
+        let second = Access { key: access.key.clone(), ..crate::world::access(&lines[0])? };
+        world.provider.control("POST", "/forget-clients", &[], None)?;
+        world.sandbox.run_ok(&["sign-in", &account, "--force"])?;
+        ensure!(world.count("/registered")? == 2, "{} registrations", world.count("/registered")?);
+        let status = world.sandbox.run_json(&["status", &account])?[0]["accounts"][0].clone();
+        ensure!(status["state"] == "active", "{status}");
+        ensure!(access.get("/me")?["login"] == "ada" && second.get("/me")?["login"] == "ada");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_registration_that_the_server_forgot_is_made_anew() -> Result<()> {
     let world = open_world("forgotten-client", &json!({}))?;
     let (access, added) = add(&world, world.provider.api_named("notes")?)?;

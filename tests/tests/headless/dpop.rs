@@ -60,6 +60,22 @@ fn nonces_of_both_servers_are_given_and_cost_no_refresh() -> Result<()> {
 }
 
 #[test]
+fn a_request_that_waited_for_the_person_gets_the_new_key_s_nonce() -> Result<()> {
+    let (world, access) = dpop_world("dpop-held", true)?;
+    ensure!(access.get("/me")?["login"] == "ada");
+    world.provider.revoke_refresh("ada", true)?;
+    world.provider.control("POST", "/rotate-nonce", &[], None)?;
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| access.curl("/me").run());
+        world.wait_account("a waiting request", |account| account["waiting"] == 1)?;
+        world.sandbox.run_ok(&["sign-in", "ada"])?;
+        let answer = waiting.join().map_err(|_| anyhow::anyhow!("the tool's thread panicked"))??;
+        ensure!(answer.status == 200, "{answer:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_service_that_never_has_enough_of_nonces_is_asked_twice() -> Result<()> {
     // No real server does this, so the API is a double: it wants another nonce each time.
     let asked = AtomicUsize::new(0);

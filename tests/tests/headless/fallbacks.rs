@@ -122,6 +122,9 @@ fn metadata_at_the_service_s_root_may_name_another_server() -> Result<()> {
     let bare = Bare::new("root-names")?;
     bare.signed_in(&service)?.get("/")?;
     ensure!(server.asked("/authorize").len() == 1 && server.forms().len() == 1);
+    // The service said itself whose tokens it wants: they are for it alone.
+    let resource = value(&query(&server.asked("/authorize")[0]), "resource").to_owned();
+    ensure!(resource == service.api(), "{resource} for {}", service.api());
     for path in ["/authorize", "/token", "/register"] {
         ensure!(service.asked(path).is_empty(), "{path} of an unproven document was used");
     }

@@ -322,6 +322,10 @@ fn what_a_person_must_do_first_is_said() -> Result<()> {
     refused(&sandbox, &add, 2, "client_id_needed")?;
     let message = refused(&sandbox, &[&add[..], &["--client-id", "x"]].concat(), 2, "client_secret_needed")?;
     ensure!(message.contains("--client-secret-stdin"), "{message}");
+    // What is known of GitHub is not known of another server.
+    let other = ["add", "https://ghe.example.test/api", "--issuer", "https://ghe.example.test/login/oauth"];
+    let message = refused(&sandbox, &[&other[..], &["--provider-preset", "github"]].concat(), 2, "preset_of_another")?;
+    ensure!(message.contains("ghe.example.test"), "{message}");
     let okta = ["add", "https://api.example.test", "--provider-preset", "okta"];
     let message = refused(&sandbox, &okta, 2, "issuer_needed")?;
     ensure!(message.contains("https://{organisation}.okta.com"), "{message}");

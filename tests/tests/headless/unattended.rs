@@ -84,11 +84,20 @@ fn a_client_asks_in_its_own_name() -> Result<()> {
 #[test]
 fn a_wrong_secret_is_told_and_a_right_one_works() -> Result<()> {
     let client = robot(&json!({"client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_post"}));
-    let world = World::with("robot-secret", &json!({"clientCredentials": true, "clients": [client]}))?;
+    let methods = json!(["client_secret_post", "none"]);
+    let options = json!({"clientCredentials": true, "clients": [client], "authMethods": methods});
+    let world = World::with("robot-secret", &options)?;
     let more = ["--client-secret-stdin", "--grant", "client-credentials"];
     add(&world, "robot", &more, "wrong\n")?;
     let message = refused(&world.sandbox, &["sign-in", "robot"], 12, "exchange_failed")?;
-    ensure!(message.contains("invalid_client") && message.contains("secret or key"), "{message}");
+    ensure!(message.contains("invalid_client") && message.contains("signbell provider set robot"), "{message}");
+    // The right one takes its place, and nothing has to be added anew.
+    let mut command = world.sandbox.signbell()?;
+    command.args(["provider", "set", "robot", "--client-secret-stdin"]);
+    run(command, b"s3cr3t\n", SOON)?.expect_code(0)?;
+    world.sandbox.run_ok(&["sign-in", "robot"])?;
+    ensure!(state(&world, "robot")?["state"] == "active");
+    ensure!(world.provider.last()?["token"]["authorization"].is_null(), "the secret goes in the form");
     Ok(())
 }
 
@@ -208,7 +217,8 @@ fn an_employer_vouches_and_nobody_is_asked_twice() -> Result<()> {
         }]}),
     )?;
     let sandbox = &world.sandbox;
-    world.add("notes", &["--sign-in", "--scope", "openid", "--scope", "offline_access"])?;
+    // Whoever did not ask who it is has nothing to vouch with: then the person is asked once more.
+    world.add("notes", &["--sign-in", "--scope", "notes:read", "--scope", "offline_access"])?;
     let trust = json!({"trust": [world.provider.issuer()?], "autoConsent": null, "clients": [{
         "client_id": "vouched", "client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer"], "response_types": [], "redirect_uris": [],
@@ -226,6 +236,11 @@ fn an_employer_vouches_and_nobody_is_asked_twice() -> Result<()> {
     ensure!(server.last()?["authorize"].is_null(), "a page was opened there");
     let assertion = server.last()?["assertion"].clone();
     ensure!(assertion["iss"] == world.provider.issuer()? && assertion["aud"] == server.issuer()?, "{assertion}");
+    ensure!(world.count("/authorize")? == 2, "{} pages at the employer", world.count("/authorize")?);
+    // Whoever vouches can't be forgotten first, and is none the worse for the attempt.
+    let message = refused(sandbox, &["sign-out", "ada", "--forget"], 1, "vouches")?;
+    ensure!(message.contains("ada vouches"), "{message}");
+    ensure!(state(&world, "ada")?["state"] == "active");
     // It is renewed by the same word.
     server.expire_access("ada")?;
     ensure!(access.get("/me")?["login"] == "ada");

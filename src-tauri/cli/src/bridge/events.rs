@@ -1,5 +1,7 @@
 //! PURE: server-sent events (WHATWG HTML section 9.2.6), as much of them as MCP uses.
 
+use std::time::Duration;
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Event {
@@ -16,6 +18,7 @@ pub(super) struct Events {
     id: Option<String>,
     data: Option<String>,
     after_cr: bool,
+    retry: Option<Duration>,
 }
 
 impl Events {
@@ -56,10 +59,16 @@ impl Events {
                 }
                 None => self.data = Some(value.to_owned()),
             },
+            "retry" => self.retry = value.parse().ok().map(Duration::from_millis).or(self.retry),
             "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
             _ => {}
         }
         None
+    }
+
+    /// How long the server wants a client to wait before it comes back.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        self.retry
     }
 
     /// The id of the last event, complete or not.

@@ -81,13 +81,13 @@ fn summary(added: &Added) -> String {
 }
 
 /// A private key, as the file has it; what is in it is looked at where it is used.
-fn client_key(file: &Path) -> Result<Secret, Failure> {
+pub(super) fn client_key(file: &Path) -> Result<Secret, Failure> {
     let text = std::fs::read_to_string(file).map_err(|e| words::input_failed(&file.display().to_string(), &e))?;
     Ok(Secret::new(text))
 }
 
 /// One line: asked for without an echo in a terminal, else from what is piped in.
-fn client_secret() -> Result<Secret, Failure> {
+pub(super) fn client_secret() -> Result<Secret, Failure> {
     let failed = |e: io::Error| words::input_failed("client secret", &e);
     let line = if io::stdin().is_terminal() {
         rpassword::prompt_password(words::CLIENT_SECRET).map_err(failed)?

@@ -48,7 +48,9 @@ async fn by_address(context: &Context, address: &str) -> Result<ServiceName, Fai
     if let Some(known) = context.view().await?.services.into_iter().find(|service| same(&service.url)) {
         return Ok(known.service);
     }
-    match context.call(&Request::Add(AddService::of_url(url))).await? {
+    // `add` has the flags that its advice names; this command has not.
+    let added = context.call(&Request::Add(AddService::of_url(url))).await;
+    match added.map_err(|failure| words::add_it_first(failure, address))? {
         Reply::Added(added) => Ok(added.service),
         _ => Err(words::odd_reply()),
     }

@@ -1,17 +1,35 @@
 //! `signbell provider`.
 
 use serde_json::json;
-use signbell_engine::control::Failure;
+use signbell_engine::control::{Failure, Request};
+use signbell_engine::wording::cli as words;
 use signbell_engine::{providers, wording};
 
-use super::Context;
+use super::{Context, add};
 use crate::args::Provider;
 use crate::table::table;
 
+pub(super) async fn run(context: &Context, command: Provider) -> Result<(), Failure> {
+    match command {
+        Provider::Presets { name } => presets(context, name.as_deref()),
+        Provider::Set { account, client } => {
+            let client_secret = if client.client_secret_stdin { Some(add::client_secret()?) } else { None };
+            let client_key = client.client_key_file.as_deref().map(add::client_key).transpose()?;
+            let request = Request::ProviderSet {
+                account: account.clone(),
+                client_id: client.client_id,
+                client_secret,
+                client_key,
+                client_key_id: client.client_key_id,
+            };
+            context.done(&request, "account", account.as_str(), words::changed(account.as_str())).await
+        }
+    }
+}
+
 /// Needs no running app: the presets ship with the program.
-pub(super) fn run(context: &Context, command: &Provider) -> Result<(), Failure> {
-    let Provider::Presets { name } = command;
-    let wanted = |known: &&str| name.as_deref().is_none_or(|name| name == *known);
+fn presets(context: &Context, name: Option<&str>) -> Result<(), Failure> {
+    let wanted = |known: &&str| name.is_none_or(|name| name == *known);
     let presets: Vec<_> =
         providers::names().filter(wanted).filter_map(|name| providers::named(name).map(|p| (name, p))).collect();
     if let (Some(name), true) = (name, presets.is_empty()) {

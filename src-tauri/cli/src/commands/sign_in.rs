@@ -123,7 +123,7 @@ impl Pages {
         if self.in_browser {
             match browser::open(url) {
                 Ok(()) => {
-                    context.out.say(&words::opening(account));
+                    context.out.say(&words::opening(account, url));
                     return Ok(());
                 }
                 Err(e) => context.out.say(&words::no_browser(&e)),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Failure, Notice, Reply, Request};
-use crate::engine::{Core, How, Progress};
+use crate::engine::{Core, How, Progress, Secrets};
 use crate::signin::Place;
 use crate::wording;
 
@@ -80,7 +80,7 @@ impl Connection {
             Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
             Request::SignIn { account, force, scopes, device, port } => {
                 let place = if device { Place::OtherDevice } else { Place::Here };
-                let how = How { force, typed: scopes.into(), place, port };
+                let how = How { force, typed: scopes.into(), place, port, registered_anew: false };
                 return self.sign_in(core, &account, how).await;
             }
             Request::CancelSignIn { account } => done(core.cancel_sign_in(&account).await),
@@ -88,6 +88,10 @@ impl Connection {
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),
             Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),
+            Request::ProviderSet { account, client_id, client_secret, client_key, client_key_id } => {
+                let secrets = Secrets { secret: client_secret, key: client_key };
+                done(core.provider_set(&account, client_id, client_key_id, secrets).await)
+            }
             Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset } => {
                 done(core.service_set(&service, hold_seconds, replay_unsafe, expired, preset))
             }
@@ -190,7 +194,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 Some(step) = told.recv() => match step {
-                    Progress::Page(url) => self.reply(&Reply::AuthorizeUrl { account: account.clone(), url }).await?,
+                    Progress::Page(account, url) => self.reply(&Reply::AuthorizeUrl { account, url }).await?,
                     Progress::Device(code) => self.reply(&Reply::DeviceCode(code)).await?,
                     Progress::Paste(sender) => paste = Some(sender),
                 },

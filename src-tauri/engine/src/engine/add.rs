@@ -1,28 +1,25 @@
 //! Adding a service, with the provider, the account and the tool that it needs.
 
+mod known_there;
+mod plan;
 mod server;
 
-use toml_edit::{DocumentMut, value};
 use url::Url;
 
+use self::known_there::way_to;
+pub(super) use self::known_there::write_secrets;
 use self::server::{FoundServer, known_server, says_itself};
 use super::core::{Core, lock, registration};
-use super::document::{set, write_registration, write_tool};
 use super::naming::{free_name, name_of_host, named};
-use super::settings::tool_or_new;
 use crate::config::{self, AccountConfig, Config, ProviderConfig, ServiceConfig, ToolConfig};
-use crate::control::{AddService, Added, Failure, FoundBy, RegistrationFound, Step};
+use crate::control::{AddService, Added, Failure, FoundBy, Grant, RegistrationFound};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
 use crate::provider::preset as presets;
-use crate::provider::register::{self, RegisterError};
 use crate::provider::resource::{self, ResourceError};
-use crate::provider::{
-    Metadata, MetadataError, Provider, Redirect, TokenAuth, client_key_item, client_secret_item, is_in_public,
-};
+use crate::provider::{MetadataError, Provider, is_in_public};
 use crate::rules;
 use crate::secret::Secret;
-use crate::vault::Vault;
 use crate::wording;
 
 /// Asked for where the person names no scope, as far as the provider offers them: who it is, and a
@@ -44,10 +41,10 @@ pub(super) struct Plan {
 
 /// What a provider knows us by besides the client id; nothing of it is ever in the settings.
 #[derive(Default)]
-pub(super) struct Secrets {
-    pub(super) secret: Option<Secret>,
+pub(crate) struct Secrets {
+    pub(crate) secret: Option<Secret>,
     /// A private key as PEM text.
-    pub(super) key: Option<Secret>,
+    pub(crate) key: Option<Secret>,
 }
 
 /// The tool that may use the new service, with its key if it is new too.
@@ -142,6 +139,7 @@ impl Core {
             known_server
         };
         let secrets = Secrets { secret: add.client_secret.clone(), key: add.client_key.clone() };
+        check_grant(add, &config)?;
         if let Some(key) = &secrets.key {
             SigningKey::from_pem(key).map_err(|e| wording::bad_client_key(&e))?;
         }
@@ -305,59 +303,6 @@ impl Core {
         Ok((name, Some(provider), registration))
     }
 
-    /// Whether endpoints that nobody named are there at all: a page for signing in answers a browser that
-    /// brings nothing, if only with a 400, and wants no token of its own.
-    async fn is_there(&self, metadata: &Metadata, only_public: bool) -> bool {
-        if !metadata.assumed {
-            return true;
-        }
-        let http = if only_public { self.http.only_public() } else { self.http.clone() };
-        let request = http::Request::get(metadata.authorization_endpoint.as_str()).body(Vec::new());
-        let Ok(request) = request else { return false };
-        match http.head(request).await {
-            Ok((status, _)) => !status.is_server_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 410),
-            Err(_) => false,
-        }
-    }
-
-    /// Makes us known to the server as [`way_to`] says, and returns the secret or the key if there is one.
-    pub(super) async fn become_known(
-        &self,
-        name: &ProviderName,
-        settings: &mut ProviderConfig,
-        network: &config::NetworkConfig,
-    ) -> Result<Secrets, Failure> {
-        let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
-        let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
-        if way_to(metadata, network) == RegistrationFound::Document
-            && let Some(document) = &network.client_metadata_url
-        {
-            settings.client_id = document.to_string();
-            settings.token_auth = Some(TokenAuth::None);
-            return Ok(Secrets::default());
-        }
-        let port = settings.redirect_port.or(free_port().await);
-        let redirect = Redirect { port, ..provider.registration().redirect() };
-        let redirect: Url = redirect.to_string().parse().map_err(|_| wording::issuer_needed(&settings.issuer))?;
-        let http = if settings.only_public { self.http.only_public() } else { self.http.clone() };
-        let registered = register::register(&http, &settings.issuer, metadata, &redirect, settings.grant).await;
-        let registered = registered.map_err(|e| match e {
-            // Nobody said that there is anything at the default endpoints, and there isn't.
-            RegisterError::Refused { error: None, .. } if metadata.assumed => {
-                wording::discovery_failed(&MetadataError::Absent(settings.issuer.clone()))
-            }
-            e => wording::not_registered(&settings.issuer, settings.known().as_deref(), &e),
-        })?;
-        settings.client_id = registered.client_id;
-        settings.client_secret_in_vault = registered.client_secret.is_some();
-        settings.client_key_in_vault = registered.client_key.is_some();
-        settings.client_key_id = None;
-        settings.token_auth = Some(registered.token_auth);
-        settings.redirect_port = port;
-        settings.registered = true;
-        Ok(Secrets { secret: registered.client_secret, key: registered.client_key })
-    }
-
     /// What to ask for, and whether the provider describes itself nowhere. Its metadata is read for that, so
     /// a wrong issuer is told now and not at the first sign-in.
     async fn plan_scopes(
@@ -405,108 +350,6 @@ impl Core {
     }
 }
 
-impl Plan {
-    /// Whether the plan still fits: discovery took its time, and others may have changed the settings.
-    /// The tool is taken as it is now.
-    fn fit(&self, config: &Config, tool: Option<&ToolName>) -> Result<Option<PlannedTool>, Failure> {
-        let service = &self.service.0;
-        if config.services.contains_key(service) {
-            return Err(wording::name_taken("service", service.as_str()));
-        }
-        self.fit_account(config)?;
-        Ok(tool.map(|name| {
-            let (mut tool, key) = tool_or_new(config, name);
-            tool.services.push(service.clone());
-            PlannedTool { name: name.clone(), config: tool, key }
-        }))
-    }
-
-    pub(super) fn fit_account(&self, config: &Config) -> Result<(), Failure> {
-        match &self.account {
-            (name, Some(_)) if config.accounts.contains_key(name) => {
-                return Err(wording::name_taken("account", name.as_str()));
-            }
-            (name, None) if !config.accounts.contains_key(name) => return Err(wording::unknown_account(name)),
-            _ => {}
-        }
-        if let (name, Some(_)) = &self.provider
-            && config.providers.contains_key(name)
-        {
-            return Err(wording::name_taken("provider", name.as_str()));
-        }
-        Ok(())
-    }
-
-    fn merge_into(&self, config: &mut Config, tool: &Option<PlannedTool>) {
-        if let (name, Some(provider)) = &self.provider {
-            config.providers.insert(name.clone(), provider.clone());
-        }
-        if let (name, Some(account)) = &self.account {
-            config.accounts.insert(name.clone(), account.clone());
-        }
-        config.services.insert(self.service.0.clone(), self.service.1.clone());
-        config.tools.extend(tool.as_ref().map(|tool| (tool.name.clone(), tool.config.clone())));
-    }
-
-    /// The provider and the account, where they are new.
-    pub(super) fn write_account(&self, document: &mut DocumentMut) {
-        if let (name, Some(provider)) = &self.provider {
-            let name = name.as_str();
-            set(document, ["providers", name, "issuer"], value(provider.issuer.as_str()));
-            set(document, ["providers", name, "client_id"], value(provider.client_id.as_str()));
-            if provider.client_secret_in_vault {
-                set(document, ["providers", name, "client_secret_in_vault"], value(true));
-            }
-            write_registration(document, name, provider);
-        }
-        if let (name, Some(account)) = &self.account {
-            let name = name.as_str();
-            set(document, ["accounts", name, "provider"], value(account.provider.as_str()));
-            let scopes: toml_edit::Array = account.scopes.iter().collect();
-            set(document, ["accounts", name, "scopes"], value(scopes));
-        }
-    }
-
-    fn write_to(&self, document: &mut DocumentMut, tool: &Option<PlannedTool>) {
-        self.write_account(document);
-        let (name, service) = (self.service.0.as_str(), &self.service.1);
-        set(document, ["services", name, "url"], value(service.url.as_str()));
-        set(document, ["services", name, "account"], value(service.account.as_str()));
-        if let Some(resource) = &service.resource {
-            set(document, ["services", name, "resource"], value(resource.as_str()));
-        }
-        if service.dpop {
-            set(document, ["services", name, "dpop"], value(true));
-        }
-        if let Some(server) = &service.authorization_server {
-            set(document, ["services", name, "authorization_server"], value(server.as_str()));
-        }
-        if let Some(preset) = &service.preset {
-            set(document, ["services", name, "preset"], value(preset.as_str()));
-        }
-        if let Some(tool) = tool {
-            write_tool(document, &tool.name, &tool.config);
-        }
-    }
-}
-
-/// Puts what a provider knows us by into the vault.
-pub(super) async fn write_secrets(
-    vault: &Vault,
-    provider: &ProviderName,
-    issuer: &Url,
-    secrets: &Secrets,
-) -> Result<(), Failure> {
-    let items = [(client_secret_item(provider, issuer), &secrets.secret), (client_key_item(provider), &secrets.key)];
-    for (item, secret) in items {
-        if let Some(secret) = secret {
-            let item = item.map_err(|e| wording::vault_failure(&e))?;
-            vault.write(&item, secret).await.map_err(|e| wording::vault_failure(&e).at(Step::Saving))?;
-        }
-    }
-    Ok(())
-}
-
 impl FoundServer {
     /// Of several servers the one that was chosen, else one where we are known already.
     fn prefer(mut self, config: &Config, chosen: Option<&Url>) -> Self {
@@ -519,17 +362,15 @@ impl FoundServer {
     }
 }
 
-/// How a server that nobody has told of us gets to know us: a client ID metadata document, else RFC 7591.
-fn way_to(metadata: &Metadata, network: &config::NetworkConfig) -> RegistrationFound {
-    match (&network.client_metadata_url, &metadata.registration_endpoint) {
-        (Some(_), _) if metadata.client_id_metadata_document_supported => RegistrationFound::Document,
-        (_, Some(_)) => RegistrationFound::Registers,
-        (_, None) => RegistrationFound::NeedsClientId,
+/// What the way to tokens needs, before anybody is asked for anything.
+fn check_grant(add: &AddService, config: &Config) -> Result<(), Failure> {
+    let shows = add.client_secret.is_some() || add.client_key.is_some();
+    match add.grant {
+        Grant::JwtBearer if add.client_key.is_none() && add.client_id.is_some() => Err(wording::grant_needs_key()),
+        Grant::ClientCredentials if !shows && add.client_id.is_some() => Err(wording::grant_needs_secret()),
+        _ => match &add.via {
+            Some(via) if !config.accounts.contains_key(via) => Err(wording::unknown_account(via)),
+            _ => Ok(()),
+        },
     }
-}
-
-/// A port for the redirect, to be registered: some servers want it to the digit.
-async fn free_port() -> Option<u16> {
-    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.ok()?;
-    listener.local_addr().ok().map(|address| address.port())
 }

@@ -234,6 +234,14 @@ impl Core {
         Some(provider.clone())
     }
 
+    /// Begins the sessions of a provider's accounts anew, so that they know it as it is now.
+    pub(super) fn restart_sessions_at(&self, provider: &ProviderName) {
+        let config = self.config();
+        let at = |account: &AccountName| config.accounts.get(account).is_some_and(|a| a.provider == *provider);
+        lock(&self.sessions).retain(|grant, _| !at(&grant.account));
+        self.apply();
+    }
+
     pub(super) fn is_ephemeral(&self, account: &AccountName) -> bool {
         lock(&self.settings).ephemeral.accounts.contains_key(account)
     }

@@ -75,7 +75,7 @@ impl Core {
         Exchange { asked: "initialize", came }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         settings: &ServiceConfig,
         lease: &Lease,

@@ -128,6 +128,12 @@ impl Known {
         grants.into_iter().flatten().map(|key| GrantId { account: account.clone(), resource: resource(key) }).collect()
     }
 
+    /// Whether there ever were tokens of this account.
+    pub(super) fn ever_signed_in(&self, account: &AccountName) -> bool {
+        let content = self.lock();
+        content.accounts.get(account).is_some_and(|known| known.grants.values().any(|grant| grant.generation.0 > 0))
+    }
+
     /// What was asked for and refused.
     pub(super) fn refused(&self) -> Vec<(GrantId, Scopes)> {
         let content = self.lock();

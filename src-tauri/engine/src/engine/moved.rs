@@ -82,14 +82,26 @@ impl Core {
         if !found.resource.servers.contains(issuer) {
             return Err(wording::not_named(name, issuer, &found.resource.servers));
         }
+        let now = config.accounts.get(&service.account).and_then(|account| config.providers.get(&account.provider));
+        if now.is_some_and(|provider| provider.issuer == *issuer) {
+            return Err(wording::not_moved(name, issuer));
+        }
         let mut plan = self.plan(&AddService::of_url(service.url.clone()), Some(issuer)).await?;
+        // The service was asked again, and may have said something else.
+        let planned = match &plan.provider {
+            (_, Some(new)) => Some(&new.issuer),
+            (known, None) => config.providers.get(known).map(|provider| &provider.issuer),
+        };
+        if planned != Some(issuer) {
+            return Err(wording::not_named(name, issuer, &found.resource.servers));
+        }
         self.carry_out(&mut plan, false).await?;
         self.edit(|config, document| {
             plan.fit_account(config)?;
             plan.write_account(document);
             let (account, new) = (&plan.account.0, &plan.service.1);
             set(document, ["services", name.as_str(), "account"], value(account.as_str()));
-            match new.dpop {
+            match new.dpop || service.dpop {
                 true => set(document, ["services", name.as_str(), "dpop"], value(true)),
                 false => unset(document, ["services", name.as_str(), "dpop"]),
             }

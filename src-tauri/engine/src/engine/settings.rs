@@ -8,12 +8,15 @@ use sha2::{Digest as _, Sha256};
 use toml_edit::value;
 use url::Url;
 
-use super::core::{Core, grant_of};
+use super::add::{Secrets, write_secrets};
+use super::core::{Core, grant_of, lock};
 use super::document::{expired_text, remove, remove_service, set, unset, write_tool};
 use crate::activity::Kind;
+use crate::config::ServiceConfig;
 use crate::config::{Config, KeyDigest, ToolConfig};
 use crate::control::{AddTool, Failure, Judged, ToolKey};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
+use crate::provider::jws::SigningKey;
 use crate::provider::{client_key_item, client_secret_item};
 use crate::rules;
 use crate::rules::saved::{self, Saved};
@@ -51,6 +54,47 @@ impl Core {
         self.bell.settled(account);
         self.known.forget(account);
         self.changed_by_person(&wording::account_removed(account), |record| record.account = Some(account.clone()));
+        Ok(())
+    }
+
+    /// Changes what the account's provider knows us by. Tokens of another client are no longer used.
+    pub(crate) async fn provider_set(
+        &self,
+        account: &AccountName,
+        client_id: Option<String>,
+        client_key_id: Option<String>,
+        secrets: Secrets,
+    ) -> Result<(), Failure> {
+        let config = self.config();
+        let name = &config.accounts.get(account).ok_or_else(|| wording::unknown_account(account))?.provider;
+        let settings = config.providers.get(name).ok_or_else(|| wording::unknown_account(account))?;
+        if let Some(key) = &secrets.key {
+            SigningKey::from_pem(key).map_err(|e| wording::bad_client_key(&e))?;
+        }
+        write_secrets(&self.vault, name, &settings.issuer, &secrets).await?;
+        self.edit(|_, document| {
+            let mut put = |key, item| set(document, ["providers", name.as_str(), key], item);
+            if let Some(id) = &client_id {
+                put("client_id", value(id));
+                put("registered", value(false));
+            }
+            if secrets.secret.is_some() {
+                put("client_secret_in_vault", value(true));
+            }
+            if secrets.key.is_some() {
+                put("client_key_in_vault", value(true));
+            }
+            if let Some(id) = &client_key_id {
+                put("client_key_id", value(id));
+            }
+            // Which of them is shown is found out anew.
+            unset(document, ["providers", name.as_str(), "token_auth"]);
+            Ok(())
+        })?;
+        // A provider reads its secret once; the next one is another.
+        lock(&self.providers).remove(name);
+        self.restart_sessions_at(name);
+        self.changed_by_person(&wording::provider_changed(name), |_| ());
         Ok(())
     }
 
@@ -135,9 +179,9 @@ impl Core {
         let session = session.ok_or_else(|| wording::account_without_service(&settings.account))?;
         let unready = |why| wording::unready(&title, &settings.account, &why);
         let lease = session.lease(Want::default()).await.map_err(unready)?;
-        let inject = settings.injection();
-        let response =
-            self.http.get(url, &inject, lease.access()).await.map_err(|e| wording::not_asked(service, &e))?;
+        let at = ServiceConfig { url: url.clone(), ..settings.clone() };
+        let response = self.ask(&at, &lease, http::Method::GET, None, None).await;
+        let response = response.map_err(|e| wording::not_asked(service, &e))?;
         let (parts, body) = response.into_parts();
         let saved = Saved {
             method: http::Method::GET,

@@ -12,6 +12,7 @@ use super::core::{Core, grant_of, lock};
 use super::document::{set, unset, write_registration};
 use crate::activity::Kind;
 use crate::ask::Ask;
+use crate::config::Config;
 use crate::control::{DeviceCode, Failure, SignedIn};
 use crate::model::{AccountName, GrantId, Scopes};
 use crate::session::SessionHandle;
@@ -34,6 +35,8 @@ pub(super) struct Underway {
     scopes: Scopes,
     /// Where the person signs in.
     place: Place,
+    /// The redirect's port, where the person named one.
+    port: Option<u16>,
 }
 
 /// How to sign in.
@@ -47,12 +50,28 @@ pub(crate) struct How {
     pub(crate) place: Place,
     /// The redirect's port, where a tunnel leads to it.
     pub(crate) port: Option<u16>,
+    /// The server did not know us, and we have registered anew for this.
+    pub(crate) registered_anew: bool,
+}
+
+/// Why the grants of an account are not signed in.
+enum Setback {
+    /// What is to be told.
+    Failed(Failure),
+    /// The server did not know us any more when this grant's turn came.
+    Forgotten(GrantId),
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 /// What a sign-in tells while it goes on.
 pub(crate) enum Progress {
     /// The page for the browser.
-    Page(Url),
+    Page(AccountName, Url),
     /// The code for another device.
     Device(DeviceCode),
     /// Where a pasted redirect goes.
@@ -68,11 +87,40 @@ impl Core {
         mut tell: impl FnMut(Progress) + Send,
     ) -> Result<SignedIn, Failure> {
         self.must_exist(account)?;
-        let typed = &how.typed;
         self.sign_in_voucher(account, how, &mut tell).await?;
+        match self.sign_in_grants(account, how, &mut tell).await {
+            Err(Setback::Forgotten(grant)) => {
+                self.register_anew(&grant).await?;
+                let how = How { registered_anew: true, ..how.clone() };
+                self.sign_in_grants(account, &how, &mut tell).await.map_err(|setback| match setback {
+                    Setback::Failed(failure) => failure,
+                    Setback::Forgotten(_) => {
+                        let title = self.titles(&self.config(), account).1;
+                        wording::sign_in_failed(&title, account, &SignInError::ClientForgotten)
+                    }
+                })
+            }
+            Err(Setback::Failed(failure)) => Err(failure),
+            Ok(signed_in) => Ok(signed_in),
+        }
+    }
+
+    async fn sign_in_grants(
+        &self,
+        account: &AccountName,
+        how: &How,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<SignedIn, Setback> {
+        let typed = &how.typed;
+        for (grant, session) in self.sessions_of(account) {
+            // Once is enough: a new registration is there for all grants, and ends all their old sessions.
+            if self.known_there(grant, session).await? {
+                break;
+            }
+        }
         let sessions = self.sessions_of(account);
         if sessions.is_empty() {
-            return Err(wording::account_without_service(account));
+            return Err(wording::account_without_service(account).into());
         }
         let asks: BTreeMap<GrantId, Ask> =
             sessions.keys().filter_map(|grant| Some((grant.clone(), self.proxy.asks.of(grant)?))).collect();
@@ -81,7 +129,6 @@ impl Core {
         let anybody = asks.values().any(named);
         let mut untyped = None;
         for (grant, session) in sessions {
-            let session = self.known_there(&grant, session).await?;
             let ask = asks.get(&grant).cloned().unwrap_or_default();
             let own = if !anybody || named(&ask) { typed.clone() } else { Scopes::default() };
             if !how.force && own.is_empty() && !ask.is_for_a_click() && !self.needs_sign_in(&session).await? {
@@ -98,7 +145,7 @@ impl Core {
                 && let Some(prompt) = page.clone()
             {
                 tell(match prompt {
-                    Prompt::Page(url) => Progress::Page(url),
+                    Prompt::Page(url) => Progress::Page(account.clone(), url),
                     Prompt::Device(code) => Progress::Device(device_code(account, &code)),
                 });
             }
@@ -106,14 +153,20 @@ impl Core {
             let title = self.titles(&self.config(), account).1;
             match outcome {
                 Ok(Some(Ok(()))) => {}
-                Ok(Some(Err(error))) => return Err(wording::sign_in_failed(&title, account, &error)),
-                Ok(None) | Err(_) => return Err(wording::sign_in_failed(&title, account, &SignInError::Deadline)),
+                // It has forgotten us since: once more, with a new registration.
+                Ok(Some(Err(SignInError::ClientForgotten))) if !how.registered_anew => {
+                    return Err(Setback::Forgotten(grant));
+                }
+                Ok(Some(Err(error))) => return Err(wording::sign_in_failed(&title, account, &error).into()),
+                Ok(None) | Err(_) => {
+                    return Err(wording::sign_in_failed(&title, account, &SignInError::Deadline).into());
+                }
             }
         }
         match untyped {
             Some(scopes) => {
                 let title = self.titles(&self.config(), account).1;
-                Err(wording::scopes_need_typing(&title, account, &scopes))
+                Err(wording::scopes_need_typing(&title, account, &scopes).into())
             }
             None => Ok(self.signed_in(account)),
         }
@@ -129,21 +182,29 @@ impl Core {
         let config = self.config();
         let provider = config.accounts.get(account).and_then(|account| config.providers.get(&account.provider));
         let Some(via) = provider.and_then(|provider| provider.via.clone()) else { return Ok(()) };
-        let how = How { force: false, typed: Scopes::default(), ..how.clone() };
+        // A sign-in that is good and brought no id_token can't vouch: then the person is asked for one.
+        let force = !self.can_vouch(&via).await;
+        let typed = if force { Scopes::parse("openid") } else { Scopes::default() };
+        let how = How { force, typed, ..how.clone() };
         // Whoever vouches is signed in to by hand, so this goes no deeper.
         Box::pin(self.sign_in(&via, &how, tell)).await.map(drop)
     }
 
     /// A server that has forgotten our registration gets a new one first, where it registers by itself.
-    /// Tokens of the old one are not used again.
-    async fn known_there(&self, grant: &GrantId, session: SessionHandle) -> Result<SessionHandle, Failure> {
+    /// Tokens of the old one are not used again. Returns whether it did.
+    async fn known_there(&self, grant: GrantId, session: SessionHandle) -> Result<bool, Failure> {
         let rejected = matches!(&*session.watch().borrow(), State::NeedsSignIn { reason: Reason::ClientRejected, .. });
+        if rejected { self.register_anew(&grant).await } else { Ok(false) }
+    }
+
+    /// Registers at the account's provider once more, if it was by itself that we did so before.
+    async fn register_anew(&self, grant: &GrantId) -> Result<bool, Failure> {
         let config = self.config();
         let settings = config.accounts.get(&grant.account).and_then(|account| {
             config.providers.get(&account.provider).map(|provider| (account.provider.clone(), provider.clone()))
         });
-        let Some((name, mut settings)) = settings.filter(|(_, provider)| rejected && provider.registered) else {
-            return Ok(session);
+        let Some((name, mut settings)) = settings.filter(|(_, provider)| provider.registered) else {
+            return Ok(false);
         };
         let secrets = self.become_known(&name, &mut settings, &config.network).await?;
         write_secrets(&self.vault, &name, &settings.issuer, &secrets).await?;
@@ -156,8 +217,15 @@ impl Core {
             Ok(())
         })?;
         self.changed_by_person(&wording::registered_anew(&name), |record| record.account = Some(grant.account.clone()));
-        let anew = lock(&self.sessions).get(grant).cloned();
-        anew.ok_or_else(|| wording::unknown_account(&grant.account))
+        Ok(true)
+    }
+
+    /// Whether we registered ourselves at the account's provider, and have signed in there since.
+    fn was_registered_before(&self, config: &Config, account: &AccountName) -> bool {
+        let Some(name) = config.accounts.get(account).map(|account| &account.provider) else { return false };
+        let there = config.accounts.iter().filter(|(_, account)| account.provider == *name);
+        config.providers.get(name).is_some_and(|provider| provider.registered)
+            && there.map(|(account, _)| account).any(|account| self.known.ever_signed_in(account))
     }
 
     async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
@@ -174,7 +242,8 @@ impl Core {
     fn begin(&self, grant: &GrantId, session: &SessionHandle, more: &Scopes, how: &How) -> Result<Underway, Failure> {
         let mut all = lock(&self.underway);
         if let Some(underway) = all.get(grant).filter(|u| u.outcome.borrow().is_none()) {
-            if underway.scopes.covers(more) && underway.place == how.place {
+            let same_port = how.port.is_none() || underway.port == how.port;
+            if underway.scopes.covers(more) && underway.place == how.place && same_port {
                 return Ok(underway.clone());
             }
             // It does not ask for what the person wants now: another page takes its place.
@@ -193,14 +262,23 @@ impl Core {
             title: self.titles(&config, &grant.account).1,
             place: how.place,
             port: how.port,
+            // Who has just been registered is known.
+            ask_first: !how.registered_anew && self.was_registered_before(&config, &grant.account),
             bound: config.services.values().any(|service| service.dpop && grant_of(service) == *grant),
         };
         let (show, page) = watch::channel(None);
         let (finish, outcome) = watch::channel(None);
         let (pasted, lines) = mpsc::channel(4);
         let cancel = CancellationToken::new();
-        let underway =
-            Underway { page, outcome, pasted, cancel: cancel.clone(), scopes: what.scopes.clone(), place: how.place };
+        let underway = Underway {
+            page,
+            outcome,
+            pasted,
+            cancel: cancel.clone(),
+            scopes: what.scopes.clone(),
+            place: how.place,
+            port: how.port,
+        };
         all.insert(grant.clone(), underway.clone());
         drop(all);
         let (core, session, guard) = (self.this.clone(), session.clone(), self.bell.signing_in(&grant.account));

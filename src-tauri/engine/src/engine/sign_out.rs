@@ -18,6 +18,9 @@ impl Core {
     pub(crate) async fn sign_out(&self, account: &AccountName, forget: bool) -> Result<SignedOut, Failure> {
         self.must_exist(account)?;
         let config = self.config();
+        if forget && let Some((other, _)) = config.providers.iter().find(|(_, p)| p.via.as_ref() == Some(account)) {
+            return Err(wording::vouches_for(account, other));
+        }
         let title = self.titles(&config, account).1;
         let provider = self.provider(&config, account);
         // Whoever still sits at the provider's page would sign in again what is being signed out.

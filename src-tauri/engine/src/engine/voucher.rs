@@ -32,6 +32,15 @@ impl Core {
         })
     }
 
+    /// Whether this account has a word to give now.
+    pub(super) async fn can_vouch(&self, via: &AccountName) -> bool {
+        let session = self.sessions_of(via).into_values().next();
+        match session {
+            Some(session) => with_identity(&session).await.is_ok(),
+            None => false,
+        }
+    }
+
     /// The grant of an account that only vouches, and has no service of its own.
     pub(super) fn vouching_grant(via: &AccountName) -> GrantId {
         GrantId { account: via.clone(), resource: None }
@@ -41,12 +50,17 @@ impl Core {
 /// A lease whose id_token is still good: a refresh brings a new one.
 async fn with_identity(session: &SessionHandle) -> Result<Lease, TokenError> {
     let lease = session.lease(Want::default()).await.map_err(unready)?;
-    let end = lease.id_token().and_then(|token| jwt_expiry(token.expose()));
-    let left = end.map(|end| end.saturating_sub(lease.provider_unix(clock::now())));
-    match left {
-        Some(0..=MARGIN_SECONDS) => session.renew().await.map_err(unready),
-        _ => Ok(lease),
+    if is_good(&lease) {
+        return Ok(lease);
     }
+    let lease = session.renew().await.map_err(unready)?;
+    if is_good(&lease) { Ok(lease) } else { Err(TokenError::VoucherNeedsPerson) }
+}
+
+/// Whether its id_token is there and lives on for a moment.
+fn is_good(lease: &Lease) -> bool {
+    let now = lease.provider_unix(clock::now());
+    lease.id_token().is_some_and(|token| jwt_expiry(token.expose()).is_none_or(|end| end > now + MARGIN_SECONDS))
 }
 
 fn unready(unready: Unready) -> TokenError {

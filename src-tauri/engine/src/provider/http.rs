@@ -143,7 +143,9 @@ impl Http {
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
         let client = Self::build(settings, reqwest::Client::builder())?;
-        let public = Self::build(settings, reqwest::Client::builder().dns_resolver(PublicNames))?;
+        let proxy = settings.proxy.as_ref().and_then(|proxy| proxy.host_str().map(str::to_owned));
+        let names = PublicNames { proxy };
+        let public = Self::build(settings, reqwest::Client::builder().dns_resolver(names))?;
         Ok(Self { client, public, only_public: false })
     }
 
@@ -261,22 +263,6 @@ impl Http {
             .body(document.to_string().into_bytes());
         let host = url.host_str().unwrap_or_default().to_owned();
         self.send(request.map_err(|e| FetchError::NotSent { host, why: e.to_string() })?).await
-    }
-
-    /// Fetches whatever is there, with a token put in as the service takes it.
-    ///
-    /// # Errors
-    /// [`FetchError`], but never `Status`.
-    pub async fn get(
-        &self,
-        url: &Url,
-        inject: &Injection,
-        token: &Secret,
-    ) -> Result<::http::Response<Vec<u8>>, FetchError> {
-        let not_sent = |why: String| FetchError::NotSent { host: url.host_str().unwrap_or_default().to_owned(), why };
-        let value = inject.value(token).ok_or_else(|| not_sent("the token can't be a header".into()))?;
-        let request = ::http::Request::get(url.as_str()).header(&inject.header, value);
-        self.send(request.body(Vec::new()).map_err(|e| not_sent(e.to_string()))?).await
     }
 
     /// Fetches the metadata of a service or a server. MCP 2025-03-26 has clients name their revision there;

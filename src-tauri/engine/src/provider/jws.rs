@@ -16,6 +16,9 @@ use crate::secret::Secret;
 /// Why a private key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// It is locked by a passphrase.
+    #[error("it is encrypted")]
+    Encrypted,
     /// It is no PEM text with a private key in it.
     #[error("it is no private key in PEM form")]
     NotPem,
@@ -68,6 +71,9 @@ impl SigningKey {
     /// [`KeyError`].
     pub fn from_pem(pem: &Secret) -> Result<Self, KeyError> {
         let random = SystemRandom::new();
+        if pem.expose().contains("ENCRYPTED") {
+            return Err(KeyError::Encrypted);
+        }
         let pair = match PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| KeyError::NotPem)? {
             PrivateKeyDer::Pkcs8(der) => of_pkcs8(&der, &random)?,
             PrivateKeyDer::Pkcs1(der) => {
@@ -199,6 +205,7 @@ mod tests {
         for (pem, expected) in [
             ("", KeyError::NotPem),
             ("hello", KeyError::NotPem),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", KeyError::Encrypted),
             ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", KeyError::Unsupported),
             ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", KeyError::OldEcForm),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", KeyError::NotPem),

@@ -56,6 +56,9 @@ pub struct Metadata {
     /// Nobody said any of this: these are the default endpoints of MCP 2025-03-26.
     #[serde(skip)]
     pub assumed: bool,
+    /// The server did not spell its issuer, so a last slash makes no difference.
+    #[serde(skip)]
+    pub unspelled: bool,
     /// The issuers of its tenants, where it stands for all of them: `issuer` has a part in braces then.
     #[serde(skip)]
     pub tenants: Option<FilledTemplate>,
@@ -77,6 +80,7 @@ impl Metadata {
     pub fn is_issuer(&self, issuer: &str) -> bool {
         match &self.tenants {
             Some(tenants) => tenants.is_tenant(issuer),
+            None if self.unspelled => self.issuer.trim_end_matches('/') == issuer.trim_end_matches('/'),
             None => self.issuer == issuer,
         }
     }
@@ -86,7 +90,11 @@ impl Metadata {
     pub fn issuer_of(&self, claims: &serde_json::Value) -> Option<String> {
         match &self.tenants {
             Some(tenants) => tenants.of_claims(claims),
-            None => Some(self.issuer.clone()),
+            None => {
+                let named = claims.get("iss").and_then(serde_json::Value::as_str);
+                let same = named.filter(|named| self.unspelled && self.is_issuer(named));
+                Some(same.map_or_else(|| self.issuer.clone(), str::to_owned))
+            }
         }
     }
 }
@@ -132,7 +140,9 @@ pub enum MetadataError {
 /// What is known of a server without asking it, else what it says of itself. What the person set goes first.
 pub(super) async fn of(http: &Http, registration: &Registration) -> Result<Metadata, MetadataError> {
     let preset = registration.preset.as_deref();
-    let known = registration.endpoints.or(preset.and_then(|preset| preset.endpoints.as_ref()));
+    // What is known is known of that server; one at another address gets nothing of it.
+    let at_home = preset.filter(|preset| preset.is_at(&registration.issuer));
+    let known = registration.endpoints.or(at_home.and_then(|preset| preset.endpoints.as_ref()));
     let mut metadata = match (&known.authorization, &known.token) {
         (Some(authorization), Some(token)) => {
             let document = serde_json::json!({
@@ -141,7 +151,8 @@ pub(super) async fn of(http: &Http, registration: &Registration) -> Result<Metad
                 "token_endpoint": token,
                 "code_challenge_methods_supported": ["S256"],
             });
-            check(&registration.issuer, document, registration.leeway, preset)?
+            let checked = check(&registration.issuer, document, registration.leeway, preset)?;
+            Metadata { unspelled: true, ..checked }
         }
         _ => discover(http, &registration.issuer, registration.leeway, preset).await?,
     };
@@ -219,6 +230,7 @@ fn defaults(issuer: &Url) -> Metadata {
         client_id_metadata_document_supported: false,
         authorization_response_iss_parameter_supported: false,
         assumed: true,
+        unspelled: true,
         tenants: None,
     }
 }

@@ -142,6 +142,10 @@ pub async fn register(
         TokenAuth::PrivateKeyJwt => {
             Ok(Registered { client_id: answer.client_id, client_secret: None, client_key: key, token_auth })
         }
+        // A secret that nobody wants to see is not kept.
+        TokenAuth::None => {
+            Ok(Registered { client_id: answer.client_id, client_secret: None, client_key: None, token_auth })
+        }
         _ => Ok(Registered { client_id: answer.client_id, client_secret, client_key: None, token_auth }),
     }
 }

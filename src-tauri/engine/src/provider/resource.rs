@@ -122,9 +122,28 @@ pub async fn discover(http: &Http, service: &Url) -> Result<Resource, ResourceEr
         return Ok(Resource { bound: bound || read.bound, by, ..read });
     }
     let origin = at_path(service, "");
-    let issuer = named_at_root(http, &origin).await.unwrap_or(origin);
-    let default_endpoints = wants_token;
-    Ok(Resource { issuer, servers: vec![], resource: None, scopes: asked, bound, default_endpoints, by: FoundBy::Root })
+    match named_at_root(http, &origin).await {
+        // A token of another server is for this service alone: it says so itself whose it wants, and that may
+        // be a server where the person has more.
+        Some(issuer) => Ok(Resource {
+            servers: vec![issuer.clone()],
+            issuer,
+            resource: canonical(service.as_str().trim_end_matches('/')),
+            scopes: asked,
+            bound,
+            default_endpoints: false,
+            by: FoundBy::WellKnown,
+        }),
+        None => Ok(Resource {
+            issuer: origin,
+            servers: vec![],
+            resource: None,
+            scopes: asked,
+            bound,
+            default_endpoints: wants_token,
+            by: FoundBy::Root,
+        }),
+    }
 }
 
 /// The `resource` parameter that a person gives: an absolute URI without a fragment (RFC 8707 section 2),

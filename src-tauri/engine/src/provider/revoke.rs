@@ -11,6 +11,8 @@ use crate::session::tokens::TokenSet;
 
 /// The whole of it. The person waits, and what counts here, the wiping, does not.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long the server may take to say whether it still knows the token.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What became of a session at its provider, from the best to the worst: of several grants the worst is
 /// told.
@@ -41,7 +43,7 @@ impl Provider {
             Ok(Ok(revocation)) => revocation,
             Ok(Err(e)) => {
                 tracing::info!("not revoked: {e}");
-                read(&e)
+                read(&e, self.registration().confidential || self.registration().has_key)
             }
             Err(_) => Revocation::Unreachable,
         }
@@ -56,7 +58,11 @@ impl Provider {
         };
         // RFC 7009 section 2.2: a token that the server does not know is answered like one that it revoked.
         let gone = match &metadata.introspection_endpoint {
-            Some(introspection) => self.is_gone(metadata, introspection, token, hint).await,
+            // Only the wording hangs on it: it must not take the time of the revocation.
+            Some(introspection) => {
+                let asked = self.is_gone(metadata, introspection, token, hint);
+                tokio::time::timeout(LOOK, asked).await.unwrap_or(false)
+            }
             None => false,
         };
         let response = self.post_as_client(metadata, endpoint, form(token, hint)).await?;
@@ -90,13 +96,12 @@ fn form<'a>(token: &'a Secret, hint: &'a str) -> Vec<(&'a str, &'a str)> {
 }
 
 /// What a failed revocation means. Servers that don't keep to RFC 7009 section 2.2 call an unknown token an
-/// error; an unknown client has no sessions.
-fn read(error: &TokenError) -> Revocation {
+/// error. A client that is not known has no sessions; where it shows a secret, that may be what is wrong.
+fn read(error: &TokenError, shows_a_secret: bool) -> Revocation {
     match error {
+        TokenError::Answer { error: Some(code), .. } if code == "invalid_client" && !shows_a_secret => Revocation::Gone,
         TokenError::Answer { status, .. } if *status == 429 || *status >= 500 => Revocation::Unreachable,
-        TokenError::Answer { error: Some(code), .. }
-            if ["invalid_token", "invalid_grant", "invalid_client"].contains(&code.as_str()) =>
-        {
+        TokenError::Answer { error: Some(code), .. } if ["invalid_token", "invalid_grant"].contains(&code.as_str()) => {
             Revocation::Gone
         }
         TokenError::Answer { .. } | TokenError::Blank => Revocation::Refused,
@@ -130,7 +135,7 @@ mod tests {
             (TokenError::NotSent("dns".into()), Revocation::Unreachable),
             (TokenError::NoAnswer("cut".into()), Revocation::Unreachable),
         ] {
-            assert_eq!(read(&error), expected, "{error:?}");
+            assert_eq!(read(&error, false), expected, "{error:?}");
         }
     }
 

@@ -24,7 +24,6 @@ use self::wire::WireTokens;
 use super::dpop::DpopKey;
 use super::http::FetchError;
 use super::{Metadata, Provider, TokenAuth};
-use crate::clock;
 use crate::model::{Identity, Scopes};
 use crate::secret::Secret;
 use crate::session::tokens::TokenSet;
@@ -94,9 +93,11 @@ impl Provider {
         let mut client = oauth2::Client::new(ClientId::new(self.registration().client_id.clone()))
             .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
-        if let Some(secret) = self.secret().await? {
+        let auth = self.token_auth(metadata);
+        // RFC 6749 section 2.3: one way of showing oneself, and no other.
+        if let Some(secret) = self.secret().await?.filter(|_| matches!(auth, TokenAuth::Basic | TokenAuth::Post)) {
             client = client.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
-            if self.token_auth(metadata) == TokenAuth::Post {
+            if auth == TokenAuth::Post {
                 client = client.set_auth_type(AuthType::RequestBody);
             }
         }
@@ -120,7 +121,7 @@ impl Provider {
         if let Some(resource) = ask.resource {
             request = request.add_extra_param("resource", resource.to_owned());
         }
-        let call = Call::new(self, metadata, ask.dpop.cloned(), clock::now().unix()).await?;
+        let call = Call::new(self, metadata, ask.dpop.cloned(), None).await?;
         let result = request.request_async(&call.sender()).await;
         tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "code exchanged");
         call.read(result, ask.scopes)
@@ -139,7 +140,7 @@ impl Provider {
     ) -> Result<TokenSet, TokenError> {
         let ask = TokenAsk { scopes: &tokens.scopes, resource, dpop: tokens.dpop.as_ref() };
         if tokens.unattended {
-            return self.obtain(&ask).await.map(|issued| issued.tokens);
+            return self.obtain(&ask, Some(&tokens.issued)).await.map(|issued| issued.tokens);
         }
         let Some(refresh) = &tokens.refresh else {
             return Err(TokenError::NotSent("there is no refresh token".into()));
@@ -153,8 +154,7 @@ impl Provider {
         if let Some(claims) = claims {
             request = request.add_extra_param("claims", claims.to_owned());
         }
-        let unix = tokens.issued.provider_unix(clock::now());
-        let call = Call::new(self, metadata, tokens.dpop.clone(), unix).await?;
+        let call = Call::new(self, metadata, tokens.dpop.clone(), Some(&tokens.issued)).await?;
         let result = request.request_async(&call.sender()).await;
         tracing::debug!(endpoint = %metadata.token_endpoint, ok = result.is_ok(), "refresh token used");
         let mut new = call.read(result, &tokens.scopes)?.tokens;
@@ -171,7 +171,7 @@ impl Provider {
         endpoint: &Url,
         form: Vec<(&str, &str)>,
     ) -> Result<::http::Response<Vec<u8>>, FetchError> {
-        Call::new(self, metadata, None, clock::now().unix()).await?.post(endpoint, form).await
+        Call::new(self, metadata, None, None).await?.post(endpoint, form).await
     }
 
     /// Whether our id and secret go in a header, apart from the form.

@@ -45,7 +45,7 @@ pub(super) async fn of(
         None => None,
     };
     if from_token.is_none()
-        && let Some(rule) = provider.registration().preset.as_ref().and_then(|preset| preset.identity.as_ref())
+        && let Some(rule) = provider.registration().identity_rule()
     {
         return own_way(provider, rule, issued).await;
     }

@@ -46,6 +46,12 @@ pub fn no_client(error: &impl std::fmt::Display) -> Failure {
     failure(FailureKind::Failed, "no_client", format!("The proxy can't be asked: {error}."))
 }
 
+pub fn add_it_first(failure: Failure, address: &str) -> Failure {
+    let message =
+        format!("{} Add it with `signbell add {address}`, which takes those, and start this again.", failure.message);
+    Failure { message, ..failure }
+}
+
 pub fn no_service_or_address(text: &str) -> Failure {
     let text: String = text.chars().take(200).collect();
     failure(
@@ -139,8 +145,10 @@ pub fn ready(address: &str, already: bool) -> String {
     if already { format!("Signbell is running already: {address}") } else { format!("Signbell is ready: {address}") }
 }
 
-pub fn opening(account: &AccountName) -> String {
-    format!("Opening the browser to sign in to \"{account}\". Waiting…")
+pub fn opening(account: &AccountName, page: &url::Url) -> String {
+    format!(
+        "Opening the browser to sign in to \"{account}\". Waiting, ten minutes at most…\nIf no page opens, or it shows an error, the link is:\n{page}"
+    )
 }
 
 pub fn device(page: &url::Url, code: &str, seconds: u64) -> String {

@@ -8,15 +8,14 @@ use super::{came_fetch, came_metadata, came_register, came_resource, failure};
 use crate::config::ConfigError;
 use crate::control::{Failure, FailureKind, Step};
 use crate::engine::StartError;
-use crate::model::{AccountName, BadName, Scopes, ServiceName, ToolName};
+use crate::model::{AccountName, BadName, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::jws::KeyError;
 use crate::provider::preset::Preset;
 use crate::provider::register::RegisterError;
 use crate::provider::resource::ResourceError;
-use crate::provider::{FetchError, MetadataError, TokenError};
+use crate::provider::{FetchError, MetadataError};
 use crate::rules::saved::BadSaved;
 use crate::session::state::Unready;
-use crate::signin::{AttemptError, CallbackError, SignInError};
 use crate::vault::VaultError;
 
 /// No engine listens on the control socket.
@@ -259,13 +258,45 @@ pub fn not_registered(issuer: &Url, known: Option<&Preset>, error: &RegisterErro
 #[must_use]
 pub fn bad_client_key(error: &KeyError) -> Failure {
     let what = match error {
+        KeyError::Encrypted => "The client key is encrypted. `openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW` writes one that is not; Signbell keeps it in the vault.".to_owned(),
         KeyError::OldEcForm => {
             "It is in the old EC form: `openssl pkcs8 -topk8 -nocrypt -in KEY` writes the one that is read here."
                 .to_owned()
         }
-        other => format!("The client key can't be used: {other}. Give an unencrypted PKCS#8 PEM file."),
+        other => format!("The client key can't be used: {other}. Give an unencrypted PEM file with an RSA key, or an EC key on P-256 or P-384."),
     };
     failure(FailureKind::Usage, "bad_client_key", what)
+}
+
+/// A service account signs for itself.
+#[must_use]
+pub fn grant_needs_key() -> Failure {
+    failure(
+        FailureKind::Usage,
+        "key_needed",
+        "A service account signs with its key: give it with --client-key-file.".to_owned(),
+    )
+}
+
+/// A client that asks in its own name has to show something.
+#[must_use]
+pub fn grant_needs_secret() -> Failure {
+    failure(
+        FailureKind::Usage,
+        "secret_needed",
+        "A client that asks in its own name shows a secret or a key: --client-secret-stdin or --client-key-file."
+            .to_owned(),
+    )
+}
+
+/// An account that vouches elsewhere can't be forgotten first.
+#[must_use]
+pub fn vouches_for(account: &AccountName, provider: &ProviderName) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "vouches",
+        format!("{account} vouches for you at {provider}, so it stays. Remove the account at {provider} first."),
+    )
 }
 
 /// An account without a service has nothing to sign in to.
@@ -362,7 +393,7 @@ pub fn discovery_failed(error: &MetadataError) -> Failure {
             FailureKind::Failed,
             "no_metadata",
             format!(
-                "{issuer} does not describe itself as an authorization server. Check the issuer's address, to the letter."
+                "{issuer} does not describe itself as an authorization server. If you sign in elsewhere, name that address with --issuer, to the letter."
             ),
         ),
         MetadataError::NoPkce(issuer) => failure(
@@ -380,129 +411,6 @@ pub fn discovery_failed(error: &MetadataError) -> Failure {
     }
     .at(Step::Server)
     .came(came_metadata(error))
-}
-
-/// A sign-in came to nothing: the sentence. [`super::sign_in_failed`] adds at which step.
-pub(super) fn sign_in_said(title: &str, account: &AccountName, error: &SignInError) -> Failure {
-    let stands = "What was there before still stands.";
-    let again = format!("Try again with `signbell sign-in {account}`.");
-    match error {
-        SignInError::Discovery(error) => discovery_failed(error),
-        SignInError::Attempt(AttemptError::Secret(why)) => vault_failure(why),
-        SignInError::Attempt(AttemptError::Pushed(why)) => failure(
-            FailureKind::Refused,
-            "request_refused",
-            format!("{title} did not take the request to sign you in: {why}. {stands} {again}"),
-        ),
-        SignInError::Attempt(AttemptError::PortTaken(port)) => failure(
-            FailureKind::Failed,
-            "redirect_port_taken",
-            format!(
-                "{title} sends you back to port {port} of this machine and nowhere else, and another program has it. End that program, or register another port there and set redirect_port below [providers] in config.toml. {again}"
-            ),
-        ),
-        SignInError::Attempt(AttemptError::Listen(why)) => failure(
-            FailureKind::Failed,
-            "no_loopback",
-            format!("Signing in to {title} could not begin: no free port on 127.0.0.1 ({why}). {again}"),
-        ),
-        SignInError::Callback(CallbackError::Refused(code)) if code == "access_denied" => failure(
-            FailureKind::Refused,
-            "access_denied",
-            format!("Signing in to {title} was declined in the browser. {stands} {again}"),
-        ),
-        SignInError::Callback(CallbackError::Refused(code)) => {
-            failure(FailureKind::Refused, code, format!("{title} refused the sign-in ({code}). {stands} {again}"))
-        }
-        SignInError::Callback(CallbackError::OtherIssuer) => failure(
-            FailureKind::Refused,
-            "other_issuer",
-            format!("The answer for {title} came from another server, so it was thrown away. {stands}"),
-        ),
-        SignInError::Callback(CallbackError::Anonymous) => failure(
-            FailureKind::Refused,
-            "anonymous_refusal",
-            format!(
-                "The sign-in to {title} was refused by an answer that does not say which server it comes from, so why is not known. {stands} {again}"
-            ),
-        ),
-        SignInError::Deadline => failure(
-            FailureKind::SignInNeeded,
-            "sign_in_deadline",
-            format!("Nobody finished signing in to {title} within 10 minutes. {stands} {again}"),
-        ),
-        SignInError::Cancelled => failure(
-            FailureKind::Failed,
-            "signed_out_meanwhile",
-            format!("The sign-in to {title} was ended before it was done."),
-        ),
-        SignInError::Attempt(AttemptError::Port { port, why }) => failure(
-            FailureKind::Failed,
-            "no_loopback",
-            format!(
-                "Signing in to {title} could not begin: port {port} of 127.0.0.1 can't be had ({why}). Free it, or name another with --port."
-            ),
-        ),
-        SignInError::Device(TokenError::Answer { error: Some(code), .. }) if code == "access_denied" => failure(
-            FailureKind::Refused,
-            "access_denied",
-            format!("Signing in to {title} was declined on the other device. {stands} {again}"),
-        ),
-        SignInError::Device(TokenError::Answer { error: Some(code), .. }) if code == "expired_token" => failure(
-            FailureKind::SignInNeeded,
-            "sign_in_deadline",
-            format!("The code for {title} ran out before anybody entered it. {stands} {again}"),
-        ),
-        SignInError::Device(error) => failure(
-            FailureKind::Refused,
-            "device_refused",
-            format!(
-                "{title} gave no sign-in on another device: {error}. {stands} Sign in here with `signbell sign-in {account}`."
-            ),
-        ),
-        SignInError::Obtain(TokenError::VoucherNeedsPerson) => failure(
-            FailureKind::SignInNeeded,
-            "voucher_needs_person",
-            format!("The account that vouches for {title} needs you first. {again}"),
-        ),
-        SignInError::Obtain(TokenError::NotSent(why) | TokenError::NoAnswer(why)) => failure(
-            FailureKind::Unavailable,
-            "provider_unreachable",
-            format!("{title} could not be asked for tokens: {why}. {stands} {again}"),
-        ),
-        SignInError::Obtain(error) => failure(
-            FailureKind::Refused,
-            "exchange_failed",
-            format!("{title} gave no tokens: {error}. Check its client id, and the secret or key. {stands} {again}"),
-        ),
-        SignInError::Exchange(TokenError::NotSent(_) | TokenError::NoAnswer(_)) => failure(
-            FailureKind::Unavailable,
-            "provider_unreachable",
-            format!("You signed in, but {title} could not be reached for the tokens: {error}. {stands} {again}"),
-        ),
-        SignInError::Exchange(error) => failure(
-            FailureKind::Refused,
-            "exchange_failed",
-            format!("You signed in, but {title} gave no tokens: {error}. {stands} {again}"),
-        ),
-        SignInError::Identity(error) => failure(
-            FailureKind::Refused,
-            "identity",
-            format!("You signed in, but who you are at {title} can't be trusted: {error}. {stands}"),
-        ),
-        SignInError::OtherIdentity { expected, found } => failure(
-            FailureKind::Refused,
-            "other_identity",
-            format!(
-                "You signed in as {found}, but {title} belongs to {expected}. {stands} Sign in as {expected}, or add {found} as an account of its own."
-            ),
-        ),
-        SignInError::Unsaved(why) => failure(
-            FailureKind::Unavailable,
-            "unsaved",
-            format!("You are signed in to {title}, but only until Signbell ends. {}", vault_banner(why)),
-        ),
-    }
 }
 
 /// A session has no token to give.

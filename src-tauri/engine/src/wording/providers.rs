@@ -70,6 +70,19 @@ pub fn issuer_of_preset_needed(known: &Preset, name: &str) -> Failure {
     )
 }
 
+/// The preset knows another server's addresses, not those of this issuer.
+#[must_use]
+pub fn preset_of_another(known: &Preset, issuer: &Url) -> Failure {
+    failure(
+        FailureKind::Usage,
+        "preset_of_another",
+        format!(
+            "What Signbell knows of {title} is about {title}'s own server, not about {issuer}. Leave --provider-preset out; where {issuer} does not describe itself, set authorization_endpoint and token_endpoint below [providers] in config.toml.",
+            title = known.title,
+        ),
+    )
+}
+
 /// There is no such provider preset.
 #[must_use]
 pub fn unknown_provider_preset(name: &str) -> Failure {

@@ -82,3 +82,9 @@ pub fn bad_resource(given: &str) -> Failure {
 pub fn not_granted(scopes: &[String]) -> String {
     format!("Asked for and not granted: {}.", scopes.join(", "))
 }
+
+/// The service is where the person wants to move it.
+#[must_use]
+pub fn not_moved(service: &ServiceName, issuer: &Url) -> Failure {
+    failure(FailureKind::Usage, "not_moved", format!("{service} uses {issuer} already, so nothing was changed."))
+}

@@ -45,7 +45,7 @@ pub fn at_step(failure: &Failure) -> Option<String> {
 /// A sign-in came to nothing.
 #[must_use]
 pub fn sign_in_failed(title: &str, account: &AccountName, error: &SignInError) -> Failure {
-    let said = super::failures::sign_in_said(title, account, error);
+    let said = super::sign_ins::sign_in_said(title, account, error);
     let (step, came) = sign_in_step(error);
     match step {
         Some(step) => said.at(step).came(came),
@@ -64,6 +64,7 @@ fn sign_in_step(error: &SignInError) -> (Option<Step>, Option<String>) {
         SignInError::Callback(CallbackError::Refused(code)) => (Step::SignInPage, Some(code.clone())),
         SignInError::Callback(CallbackError::OtherIssuer) => (Step::Callback, Some("another server's answer".into())),
         SignInError::Callback(CallbackError::Anonymous) => (Step::Callback, Some("an error in nobody's name".into())),
+        SignInError::ClientForgotten => (Step::SignInPage, Some("invalid_client".into())),
         SignInError::Deadline => (Step::SignInPage, Some(NOTHING.into())),
         SignInError::Cancelled => return (None, None),
         SignInError::Device(error) => (Step::SignInPage, came_token(error)),
@@ -130,7 +131,8 @@ pub fn came_register(error: &RegisterError) -> Option<String> {
 #[must_use]
 pub fn came_token(error: &TokenError) -> Option<String> {
     Some(match error {
-        TokenError::NotSent(why) => format!("no connection ({why})"),
+        // Nothing was sent: of our own accord, or for want of a connection, which the text says then.
+        TokenError::NotSent(why) => why.clone(),
         TokenError::NoAnswer(why) => format!("no answer ({why})"),
         TokenError::Answer { status, error, .. } => status_and(*status, error.as_deref()),
         TokenError::Blank => "400 without a word".into(),

@@ -417,6 +417,12 @@ pub fn tool_added(tool: &ToolName, services: &[ServiceName], new: bool) -> Strin
     format!("Tool {tool} {what}: {}", services.join(", "))
 }
 
+/// What a provider knows us by was changed.
+#[must_use]
+pub fn provider_changed(provider: &ProviderName) -> String {
+    format!("What {provider} knows Signbell by was changed.")
+}
+
 /// A program has a key of a tool for as long as it runs.
 #[must_use]
 pub fn key_lent(tool: &ToolName) -> String {

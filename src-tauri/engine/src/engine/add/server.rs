@@ -52,7 +52,10 @@ pub(super) fn known_server(add: &AddService, account_is_known: bool) -> Result<O
     let Some((name, preset)) = name.and_then(|name| Some((name, presets::named(name)?))) else { return Ok(None) };
     let issuer = match &add.issuer {
         // Where nothing is asked of the issuer it is but a name, and there is one for it.
-        Some(issuer) if preset.endpoints.is_none() || add.provider_preset.is_some() => Some(issuer.clone()),
+        Some(issuer) if preset.endpoints.is_none() => Some(issuer.clone()),
+        Some(issuer) if add.provider_preset.is_some() && preset.is_at(issuer) => Some(issuer.clone()),
+        // Its endpoints are the preset's server's: nothing is known of another's.
+        Some(issuer) if add.provider_preset.is_some() => return Err(wording::preset_of_another(&preset, issuer)),
         _ => preset.issuer.clone(),
     };
     match issuer {

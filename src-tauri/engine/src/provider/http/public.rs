@@ -8,13 +8,17 @@ pub(super) const PRIVATE: &str = "it leads to this machine or its network";
 
 /// Resolves names to public addresses only (D3). What is connected to is what was looked at: there is no
 /// second look-up in between.
-pub(super) struct PublicNames;
+pub(super) struct PublicNames {
+    /// The corporate proxy, which the person named and which may well be near.
+    pub(super) proxy: Option<String>,
+}
 
 impl reqwest::dns::Resolve for PublicNames {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let is_proxy = self.proxy.as_deref().is_some_and(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let all: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<_> = all.iter().copied().filter(|address| is_public(address.ip())).collect();
+            let public: Vec<_> = all.iter().copied().filter(|address| is_proxy || is_public(address.ip())).collect();
             if public.is_empty() && !all.is_empty() {
                 return Err(PRIVATE.into());
             }
@@ -30,7 +34,8 @@ pub async fn is_in_public(url: &Url) -> bool {
         Some(url::Host::Ipv4(ip)) => is_public(ip.into()),
         Some(url::Host::Ipv6(ip)) => is_public(ip.into()),
         Some(url::Host::Domain(name)) => match tokio::net::lookup_host((name, 0)).await {
-            Ok(addresses) => addresses.map(|address| address.ip()).all(is_public),
+            // One that has an address in the world is of the world, whatever else it lists.
+            Ok(addresses) => addresses.map(|address| address.ip()).any(is_public),
             Err(_) => true,
         },
         None => true,

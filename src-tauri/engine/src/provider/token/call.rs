@@ -38,7 +38,8 @@ pub(super) struct Call {
     /// endpoint, and that is what the large providers check.
     audience: Url,
     dpop: Option<Arc<DpopKey>>,
-    unix: u64,
+    /// When the provider's time was known; ours is the best guess until then.
+    anchor: Option<Anchor>,
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
@@ -54,7 +55,7 @@ struct Seen {
 type Pending = std::pin::Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, FetchError>> + Send>>;
 
 impl Call {
-    /// `unix`: the time as the provider's clock shows it, as far as we know.
+    /// `anchor`: when the provider's time was last known.
     ///
     /// # Errors
     /// [`FetchError::NotSent`] where our own secret or key can't be read.
@@ -62,7 +63,7 @@ impl Call {
         provider: &Provider,
         metadata: &Metadata,
         dpop: Option<Arc<DpopKey>>,
-        unix: u64,
+        anchor: Option<&Anchor>,
     ) -> Result<Self, FetchError> {
         // Read here, so that a locked vault is told before anything is sent.
         provider.client_key().await.map_err(|why| not_sent(&metadata.token_endpoint, &why))?;
@@ -72,7 +73,7 @@ impl Call {
             auth: provider.token_auth(metadata),
             audience: metadata.token_endpoint.clone(),
             dpop,
-            unix,
+            anchor: anchor.cloned(),
             seen: Arc::default(),
         })
     }
@@ -162,7 +163,7 @@ impl Call {
             request.headers_mut().remove(CONTENT_LENGTH);
         }
         if let Some(key) = &self.dpop {
-            let what = Proof { method: request.method().as_str(), uri: request.uri(), access: None, unix: self.unix };
+            let what = Proof { method: request.method().as_str(), uri: request.uri(), access: None, unix: self.unix() };
             let proof = key.proof(what).map_err(|e| not_sent(&self.audience, &e.to_string()))?;
             request.headers_mut().insert(dpop::PROOF, proof);
         }
@@ -175,13 +176,14 @@ impl Call {
             return Ok(None);
         }
         let id = &self.provider.registration().client_id;
+        let unix = self.unix();
         let claims = json!({
             "iss": id,
             "sub": id,
             "aud": self.audience,
             "jti": unique(),
-            "iat": self.unix,
-            "exp": self.unix + ASSERTION_SECONDS,
+            "iat": unix,
+            "exp": unix + ASSERTION_SECONDS,
         });
         self.signed(claims).await.map(Some)
     }
@@ -201,7 +203,13 @@ impl Call {
 
     /// The audience of assertions, and the time for them.
     pub(super) fn now_and_audience(&self) -> (u64, &Url) {
-        (self.unix, &self.audience)
+        (self.unix(), &self.audience)
+    }
+
+    /// What the provider's clock shows now, as far as we know: a call may go on for minutes.
+    fn unix(&self) -> u64 {
+        let now = clock::now();
+        self.anchor.as_ref().map_or_else(|| now.unix(), |anchor| anchor.provider_unix(now))
     }
 
     /// What came of it. Tokens that we do not know how to use are none.

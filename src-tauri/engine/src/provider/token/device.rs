@@ -10,7 +10,6 @@ use url::Url;
 use super::call::Call;
 use super::{Issued, TokenAsk, TokenError};
 use crate::browser::may_open;
-use crate::clock;
 use crate::provider::Provider;
 use crate::secret::Secret;
 
@@ -88,7 +87,7 @@ impl Provider {
     /// [`TokenError`]; `expired_token` when the code's time is over.
     pub(crate) async fn await_device(&self, code: &DeviceCode, ask: &TokenAsk<'_>) -> Result<Issued, TokenError> {
         let metadata = self.known_metadata().await?;
-        let call = Call::new(self, metadata, ask.dpop.cloned(), clock::now().unix()).await?;
+        let call = Call::new(self, metadata, ask.dpop.cloned(), None).await?;
         let mut interval = code.interval;
         let polling = async {
             loop {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::{Issued, TokenAsk, TokenError};
-use crate::clock;
+use crate::clock::Anchor;
 use crate::provider::jws::unique;
 use crate::provider::{Grant, Provider};
 use crate::secret::Secret;
@@ -46,13 +46,14 @@ struct Exchanged {
 }
 
 impl Provider {
-    /// Asks for tokens by the right that the registration has, without the person.
+    /// Asks for tokens by the right that the registration has, without the person. `anchor`: when the
+    /// provider's time was last known.
     ///
     /// # Errors
     /// [`TokenError`].
-    pub(crate) async fn obtain(&self, ask: &TokenAsk<'_>) -> Result<Issued, TokenError> {
+    pub(crate) async fn obtain(&self, ask: &TokenAsk<'_>, anchor: Option<&Anchor>) -> Result<Issued, TokenError> {
         let metadata = self.known_metadata().await?;
-        let call = Call::new(self, metadata, ask.dpop.cloned(), clock::now().unix()).await?;
+        let call = Call::new(self, metadata, ask.dpop.cloned(), anchor).await?;
         let scopes = ask.scopes.to_string();
         let assertion = match self.registration().grant {
             Grant::AuthorizationCode => {
@@ -121,7 +122,7 @@ impl Provider {
         if !ask.scopes.is_empty() {
             form.push(("scope", &scopes));
         }
-        let call = Call::new(&provider, metadata, None, clock::now().unix()).await?;
+        let call = Call::new(&provider, metadata, None, None).await?;
         let response = call.post(&metadata.token_endpoint, form).await?;
         let exchanged: Result<Exchanged, _> = serde_json::from_slice(response.body());
         match exchanged {
