@@ -224,6 +224,12 @@ pub(crate) struct Add {
     /// Go on to sign in.
     #[arg(long)]
     pub(crate) sign_in: bool,
+    /// Print the link instead of opening it; the address that the browser ends at may be pasted.
+    #[arg(long, requires = "sign_in")]
+    pub(crate) no_browser: bool,
+    /// Sign in on another device: a code and a QR code instead of a page here.
+    #[arg(long, requires = "sign_in", conflicts_with = "no_browser")]
+    pub(crate) device: bool,
     /// Only say what was found: nothing is added, registered or signed in.
     #[arg(long, conflicts_with = "sign_in")]
     pub(crate) dry_run: bool,

@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
     let Reply::Added(added) = context.call(&Request::Add(add)).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;
     if args.sign_in {
-        sign_in::one(context, sign_in::request(added.account), &mut Pages::opened()).await?;
+        let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
+        sign_in::one(context, sign_in::request(added.account, args.device), &mut pages).await?;
         return first_call(context, added.service).await;
     }
     if added.state == StateName::NeedsSignIn {

@@ -32,8 +32,8 @@ pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> 
 }
 
 /// To sign in as it is usual.
-pub(super) fn request(account: AccountName) -> Request {
-    Request::SignIn { account, force: false, scopes: vec![], device: false, port: None }
+pub(super) fn request(account: AccountName, device: bool) -> Request {
+    Request::SignIn { account, force: false, scopes: vec![], device, port: None }
 }
 
 /// Signs in to one account and prints how it stands then.
@@ -111,7 +111,7 @@ impl Pages {
     }
 
     /// Elsewhere, by the printed link.
-    fn printed() -> Self {
+    pub(super) fn printed() -> Self {
         Self { in_browser: false, lines: Some(lines()) }
     }
 
