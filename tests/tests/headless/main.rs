@@ -24,6 +24,7 @@ mod moved;
 mod network;
 mod outages;
 mod ownership;
+mod pages;
 mod passing;
 mod presets;
 mod recognition;

@@ -11,7 +11,7 @@ use crate::SOON;
 use crate::world::{self, World, error_of};
 
 /// Runs a command that opens a page, while `browse` does with the page what a person would.
-fn with_page(
+pub fn with_page(
     sandbox: &Sandbox,
     catcher: &UrlCatcher,
     args: &[&str],
