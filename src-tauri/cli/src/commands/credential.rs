@@ -24,9 +24,9 @@ pub(super) async fn git(context: &Context, tool: ToolName, operation: &str) -> R
     if !asked.is_for(&address) {
         return Ok(());
     }
-    let Reply::ToolKey(lent) = context.call(&Request::Lend { tool, seconds: Some(SECONDS) }).await? else {
-        return Err(words::odd_reply());
-    };
+    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS) };
+    let lent = context.call(&request).await.map_err(|failure| words::no_tool_for_git(failure, &tool))?;
+    let Reply::ToolKey(lent) = lent else { return Err(words::odd_reply()) };
     let key = lent.key.ok_or_else(words::odd_reply)?;
     context.out.text(&format!("username=signbell\npassword={}", key.expose()))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use signbell_engine::control::client::{Conversation, call};
 use signbell_engine::control::{AddService, AddTool, Failure, Reply, Request};
 use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
+use signbell_engine::view::StateName;
 use tokio::io::{BufReader, stdin, stdout};
 use tokio::sync::Mutex;
 use url::Url;
@@ -31,6 +32,12 @@ pub(super) async fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
     let door = Loan { socket: context.socket(), tool: args.tool, service, lent: Mutex::default() };
     // What is wrong is told now, and not at the first message.
     door.lend().await?;
+    let view = context.view().await?;
+    let account = view.services.iter().find(|service| service.service == door.service).map(|service| &service.account);
+    let account = view.accounts.iter().find(|known| Some(&known.account) == account);
+    if let Some(account) = account.filter(|account| account.state == StateName::NeedsSignIn) {
+        context.out.say(&words::account_waits(&account.account));
+    }
     // reqwest wants one named, although nothing here is encrypted: the proxy is on this machine, and no
     // proxy of the environment's leads there. Fails where one is named already, which then serves.
     let _ = rustls::crypto::ring::default_provider().install_default();

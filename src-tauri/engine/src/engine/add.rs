@@ -316,12 +316,19 @@ impl Core {
     ) -> Result<(Scopes, bool), Failure> {
         let Some(settings) = new.or_else(|| config.providers.get(name)) else { return Ok((Scopes::default(), false)) };
         let given: Scopes = add.scopes.iter().cloned().collect();
+        let registered_by_hand = new.is_some_and(|new| new.client_id.is_empty()) && !discovered;
         let provider = Provider::new(registration(name, settings), self.http.clone(), self.memory.clone());
-        if let (None, false, Some(preset)) = (&asked, discovered, &provider.registration().preset) {
-            // Nobody has to be asked what is known, least of all where a client id is still missing.
-            return Ok((if given.is_empty() { preset.scopes.default.clone() } else { given }, false));
+        let known = provider.registration().preset.clone().filter(|_| asked.is_none() && !discovered);
+        let usual =
+            |known: &presets::Preset| if given.is_empty() { known.scopes.default.clone() } else { given.clone() };
+        if let Some(known) = known.as_deref().filter(|known| registered_by_hand && !known.registers) {
+            // Where a client id is still missing nobody has to be asked what is known.
+            return Ok((usual(known), false));
         }
         let metadata = provider.metadata().await.map_err(|e| wording::discovery_failed(&e))?;
+        if let Some(known) = known.as_deref() {
+            return Ok((usual(known), metadata.assumed));
+        }
         if !given.is_empty() {
             return Ok((given, metadata.assumed));
         }

@@ -46,6 +46,21 @@ pub fn no_client(error: &impl std::fmt::Display) -> Failure {
     failure(FailureKind::Failed, "no_client", format!("The proxy can't be asked: {error}."))
 }
 
+pub fn no_tool_for_git(failure: Failure, tool: &ToolName) -> Failure {
+    if failure.code != "unknown_tool" {
+        return failure;
+    }
+    let message = format!(
+        "git has no key yet: there is no tool {tool}. `signbell tool add {tool} --service SERVICE` says what it may use."
+    );
+    Failure { message, ..failure }
+}
+
+/// The account that a client's requests will wait for.
+pub fn account_waits(account: &AccountName) -> String {
+    format!("{account} needs you first; requests wait for that. Run `signbell sign-in {account}`.")
+}
+
 pub fn add_it_first(failure: Failure, address: &str) -> Failure {
     let message =
         format!("{} Add it with `signbell add {address}`, which takes those, and start this again.", failure.message);

@@ -31,11 +31,11 @@ pub fn registration_found(how: RegistrationFound, server: &str, known: Option<&P
         RegistrationFound::Document => "Signbell shows its own public description there.".into(),
         RegistrationFound::Registers => "Signbell registers itself there when you go on.".into(),
         RegistrationFound::NeedsClientId if let Some(known) = known => format!(
-            "{} must know Signbell first. Open {} and {}. Then enter the client ID here.",
+            "{} must know Signbell first. Open {} and {}. Then enter the client ID.",
             known.title, known.console, known.create
         ),
         RegistrationFound::NeedsClientId => format!(
-            "{server} registers no program by itself. Register Signbell in its developer console, as a desktop or native app, and enter the client ID here."
+            "{server} registers no program by itself. Register Signbell in its developer console, as a desktop or native app, and enter the client ID."
         ),
     }
 }

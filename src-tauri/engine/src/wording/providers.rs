@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::failure;
-use crate::control::{Failure, FailureKind};
+use crate::control::{Failure, FailureKind, Step};
 use crate::provider::preset::{Preset, SecretRule};
 
 /// Nobody has told us a client id, and the provider gives none by itself.
@@ -25,6 +25,7 @@ pub fn client_id_needed(known: &Preset) -> Failure {
             redirect = known.redirect,
         ),
     )
+    .at(Step::Registration)
 }
 
 /// The provider takes no client without its secret.
@@ -38,6 +39,7 @@ pub fn client_secret_needed(known: &Preset) -> Failure {
             known.title, known.console,
         ),
     )
+    .at(Step::Registration)
 }
 
 /// A service that is not of the provider names it as the one that signs people in there.
