@@ -123,6 +123,12 @@ impl Double {
         self.server.seen()
     }
 
+    /// The sign-in pages that a browser opened; what Signbell asked there itself is none.
+    pub fn pages(&self) -> Vec<Request> {
+        let ours = |request: &Request| request.header("user-agent").is_some_and(|agent| agent.starts_with("Signbell/"));
+        self.asked("/authorize").into_iter().filter(|request| !ours(request)).collect()
+    }
+
     /// What was asked of this path.
     pub fn asked(&self, path: &str) -> Vec<Request> {
         self.seen().into_iter().filter(|request| path_of(request) == path).collect()

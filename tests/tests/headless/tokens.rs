@@ -227,7 +227,7 @@ fn fewer_scopes_than_asked_are_shown_and_asked_for_once() -> Result<()> {
     // Nothing that works is held up by it, and nobody is asked again by themselves.
     access.get("/")?;
     bare.sandbox.run_ok(&["service", "set", "api", "--hold", "0"])?;
-    let pages = double.asked("/authorize").len();
+    let pages = double.pages().len();
     for _ in 0..3 {
         let response = access.curl("/write").run()?;
         ensure!(response.status == 403 && response.text() == "more, please", "{response:?}");
@@ -239,7 +239,7 @@ fn fewer_scopes_than_asked_are_shown_and_asked_for_once() -> Result<()> {
         ensure!(access.curl("/write").run()?.status == 403);
     }
     ensure!(account(&bare.sandbox)?["ask"].is_null(), "{}", account(&bare.sandbox)?);
-    ensure!(double.asked("/authorize").len() == pages + 1, "a page was opened that nobody asked for");
+    ensure!(double.pages().len() == pages + 1, "a page was opened that nobody asked for");
     Ok(())
 }
 
