@@ -7,7 +7,7 @@ export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
 DENY := 0.20.2
 deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
 
-.PHONY: help run test bench docs audit fmt clean
+.PHONY: help run test bench package install docs audit fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,18 @@ bench: ## requests per second beside nginx and haproxy
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	cargo build --locked --release --package signbell-cli
 	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt
+
+package: ## a .deb and an .rpm, in target/package
+	@.ci/setup.sh package
+	cargo build --locked --release --package signbell-desktop --package signbell-cli
+	src-tauri/packaging/package.sh $(target)/release $(target)/package
+
+PREFIX ?= /usr/local
+install: ## what a package holds, under DESTDIR and PREFIX (/usr/local), after make run or make package
+	src-tauri/packaging/stage.sh $(target)/release $(target)/staged
+	mkdir -p $(DESTDIR)$(PREFIX)
+	cp -R --no-preserve=ownership $(target)/staged/usr/. $(DESTDIR)$(PREFIX)/
+	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/lib/systemd/user/signbell.service
 
 docs: ## the page that is made from the rule files
 	cargo run --quiet --locked --package signbell-engine --example recognition > docs/recognition.md

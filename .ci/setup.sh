@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a make target needs and this machine lacks, and says what and why:
 #
-#     .ci/setup.sh cli|app|test|bench
+#     .ci/setup.sh cli|app|test|bench|package
 #
 # Where nothing is missing, no package manager is called. Debian, Ubuntu and Fedora; elsewhere it
 # says what to install.
@@ -64,8 +64,21 @@ needs_test() {
     need chromium chromium chromium "signs in as a person does"
     need chromedriver chromium-driver /usr/bin/chromedriver "drives Chromium"
     need fc-list fontconfig fontconfig "finds fonts"
+    need dpkg-shlibdeps dpkg-dev dpkg-dev "makes the package that a test installs"
+    need rpmbuild rpm rpm-build "makes the other one"
+    need python3 python3 python3 "collects the licences for them"
+    need desktop-file-validate desktop-file-utils desktop-file-utils "reads their desktop entry"
+    need appstreamcli appstream appstream "reads their description"
+    need man man-db man-db "reads their manual pages"
     need font:DejaVu fonts-dejavu-core dejavu-sans-fonts "letters on the screen"
     need file:/usr/share/icons/Adwaita adwaita-icon-theme adwaita-icon-theme "icons on the screen"
+}
+
+needs_package() {
+    needs_app
+    need dpkg-shlibdeps dpkg-dev dpkg-dev "reads what the programs are linked with, and makes the .deb"
+    need rpmbuild rpm rpm-build "makes the .rpm"
+    need python3 python3 python3 "collects the licences"
 }
 
 needs_bench() {
@@ -164,8 +177,8 @@ stop_new_servers() {
 }
 
 case ${1-} in
-    cli | app) "needs_$1"; install_missing; check_rust ;;
+    cli | app | package) "needs_$1"; install_missing; check_rust ;;
     test) link_chrome; PATH=$tools/bin:$PATH; needs_test; install_missing; check_rust; check_rust_tools; newer_node ;;
     bench) needs_bench; install_missing; stop_new_servers; check_rust; newer_node ;;
-    *) say "usage: $0 cli|app|test|bench"; exit 2 ;;
+    *) say "usage: $0 cli|app|test|bench|package"; exit 2 ;;
 esac

@@ -126,6 +126,23 @@ pub(crate) enum Command {
     /// Check what Signbell needs, and say what to do.
     #[command(after_help = "Example:\n  signbell doctor")]
     Doctor,
+    /// Print what completes these commands in a shell.
+    #[command(
+        after_help = "Packages install it by themselves.\n\nExamples:\n  signbell completions bash > ~/.local/share/bash-completion/completions/signbell\n  signbell completions fish > ~/.config/fish/completions/signbell.fish"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for every command.
+    #[command(
+        after_help = "Packages install them by themselves.\n\nExamples:\n  signbell man | man -l -\n  signbell man --folder ~/.local/share/man/man1"
+    )]
+    Man {
+        /// Write signbell.1, signbell-add.1 and so on into this folder instead.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod app;
 mod credential;
 mod demo;
 mod doctor;
+mod manual;
 mod mcp;
 mod provider;
 mod run;
@@ -49,6 +50,8 @@ pub(crate) fn run(command: Command, out: Output) -> Result<u8, Failure> {
     let context = Context { out, paths };
     match command {
         Command::App => Err(app::run()),
+        Command::Completions { shell } => manual::completions(out, shell),
+        Command::Man { folder } => manual::pages(out, folder.as_deref()),
         Command::Serve => serve::run(&context),
         Command::Demo { auto } => on_threads(demo::run(&context, auto)),
         command => on_this_thread(ask(&context, command)),
@@ -72,7 +75,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Credential(Credential::Git { tool, operation }) => credential::git(context, tool, &operation).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,
         Command::Doctor => return doctor::run(context).await,
-        Command::App | Command::Serve | Command::Demo { .. } => {}
+        Command::App | Command::Serve | Command::Demo { .. } | Command::Completions { .. } | Command::Man { .. } => {}
     }
     Ok(0)
 }

@@ -48,6 +48,12 @@ impl Output {
         if self.json || text.is_empty() { Ok(()) } else { print(&escape(text, true)) }
     }
 
+    /// A result that another program reads as it is, which is why nothing in it is escaped: what is ours
+    /// alone, never what came from elsewhere.
+    pub(crate) fn verbatim(self, value: &impl Serialize, text: &str) -> Result<(), Failure> {
+        if self.json { self.result(value, String::new) } else { print(text.trim_end_matches('\n')) }
+    }
+
     /// Something besides the result.
     pub(crate) fn say(self, text: &str) {
         // There is nowhere to say that standard error is closed.

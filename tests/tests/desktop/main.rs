@@ -10,6 +10,7 @@ use anyhow::Result;
 mod adding;
 mod bell;
 mod life;
+mod package;
 mod proc;
 mod room;
 mod scripted;

@@ -57,6 +57,9 @@ fn what_is_documented_can_be_typed() {
         "signbell demo",
         "signbell demo --auto",
         "signbell doctor --json",
+        "signbell completions zsh",
+        "signbell man",
+        "signbell man --folder pages",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }

@@ -102,6 +102,14 @@ pub fn no_home(error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "no_home", format!("Signbell does not know its folder: {error}."))
 }
 
+pub fn page_not_written(file: &str, error: &io::Error) -> Failure {
+    failure(FailureKind::Failed, "not_written", format!("The manual page {file} could not be written: {error}."))
+}
+
+pub fn pages_written(number: usize, folder: &str) -> String {
+    format!("{number} manual pages are in {folder}.")
+}
+
 pub fn no_runtime(error: &io::Error) -> Failure {
     failure(FailureKind::Failed, "runtime", format!("The system refused what Signbell runs on: {error}."))
 }
