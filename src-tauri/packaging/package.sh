@@ -40,7 +40,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: The Signbell developers <signbell@localhost>
 Installed-Size: $(du -sk --apparent-size --exclude=DEBIAN "$work/root" | cut -f 1)
-Depends: $(depends), libayatana-appindicator3-1, xdg-utils
+Depends: $(depends), ca-certificates, libayatana-appindicator3-1, xdg-utils
 Recommends: gnome-keyring | keepassxc | kwalletmanager
 Section: net
 Priority: optional

@@ -37,7 +37,7 @@ use crate::bell::Bell;
 use crate::config::{self, Config};
 use crate::control;
 use crate::paths::Paths;
-use crate::provider::{Http, NetworkSettings};
+use crate::provider::{Http, NetworkError, NetworkSettings};
 use crate::proxy::listen::Port;
 use crate::proxy::{Budget, Pools, Proxy};
 use crate::secret::Secret;
@@ -91,6 +91,9 @@ pub enum StartError {
     /// `config.toml` or `state.json` can't be used.
     #[error("{0}")]
     Config(String),
+    /// The system has no certificate authorities that could be asked.
+    #[error("trust store: {0}")]
+    TrustStore(String),
     /// A variable of the environment has a value that means nothing.
     #[error("{name} is {value:?}, which is not {expected}")]
     Environment {
@@ -115,6 +118,15 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<NetworkError> for StartError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Tls(why) => Self::TrustStore(why.to_string()),
+            other => Self::Config(other.to_string()),
+        }
+    }
 }
 
 impl Options {
@@ -307,8 +319,8 @@ fn listen_for_control(paths: &Paths) -> Result<UnixListener, StartError> {
 fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Result<Arc<Core>, StartError> {
     let address = listening.address().map_err(|source| StartError::Io { what: "the port".into(), source })?;
     let network = NetworkSettings::from(&file.network);
-    let http = Http::new(&network).map_err(|e| StartError::Config(e.to_string()))?;
-    let pools = Pools::new(&network).map_err(|e| StartError::Config(e.to_string()))?;
+    let http = Http::new(&network)?;
+    let pools = Pools::new(&network)?;
     let (bell, usage) = (Bell::default(), Usage::default());
     let known = known::Known::load(paths.state_file(), &usage)
         .map_err(|e| StartError::Config(format!("{}: {e}", paths.state_file().display())))?;

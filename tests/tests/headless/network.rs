@@ -99,3 +99,24 @@ fn e8_d15_trust_and_the_corporate_proxy_are_settings() -> Result<()> {
     ensure!(answer["tunnels"] == serde_json::json!([format!("{INSIDE}:443")]), "{answer}");
     Ok(())
 }
+
+/// A container without the package of authorities. An authority of the person's own is enough.
+#[test]
+fn without_any_trusted_authority_it_says_what_to_install() -> Result<()> {
+    let sandbox = Sandbox::new("distrust")?;
+    let nothing = sandbox.path("none.pem");
+    fs::write(&nothing, "")?;
+    sandbox.set_env("SSL_CERT_FILE", nothing.display().to_string());
+    sandbox.set_env("SSL_CERT_DIR", sandbox.path("tmp").display().to_string());
+    sandbox.set_env("SIGNBELL_VAULT", "memory");
+    let refused = sandbox.run(&["serve"])?.expect_code(11)?;
+    ensure!(refused.stderr.contains("ca-certificates") && refused.stderr.contains("extra_ca"), "{}", refused.stderr);
+
+    let authority = sandbox.path("ca.pem");
+    certificate(&["-subj", "/CN=Test authority"], &sandbox.path("ca-key.pem"), &authority)?;
+    let network = format!("[network]\nextra_ca = \"{}\"\n", authority.display());
+    fs::write(sandbox.signbell_home().join("config.toml"), network)?;
+    let mut serve = Serve::start(&sandbox)?;
+    ensure!(serve.stop()?.success(), "serve failed");
+    Ok(())
+}

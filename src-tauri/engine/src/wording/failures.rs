@@ -69,6 +69,13 @@ pub fn start_failure(error: &StartError) -> Failure {
             "bad_config",
             format!("{what}\nMend the file and start Signbell again; nothing was changed."),
         ),
+        StartError::TrustStore(why) => failure(
+            FailureKind::Unavailable,
+            "no_trust_store",
+            format!(
+                "This machine trusts no certificate authority, so Signbell could not tell one server from another ({why}). Install the package ca-certificates, or name a PEM file as `extra_ca` below `[network]` in config.toml."
+            ),
+        ),
         StartError::Environment { name, value, expected } => {
             failure(FailureKind::Usage, "bad_environment", format!("{name} is {value:?}; it must be {expected}."))
         }
