@@ -136,3 +136,54 @@ fn json_is_noticed_in_a_line_that_makes_no_sense() {
     assert!(wants("signbell --json nonsense") && wants("signbell nonsense --json"));
     assert!(!wants("signbell nonsense") && !wants("signbell run -- --json"));
 }
+
+/// Names in capitals stand for what a reader puts there.
+fn filled_in(word: String) -> String {
+    match word.as_str() {
+        "URL" | "ADDRESS" => "https://x.test".to_owned(),
+        "NUMBER" | "PORT" => "8401".to_owned(),
+        name if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') => "x".to_owned(),
+        _ => word,
+    }
+}
+
+#[test]
+fn what_the_pages_tell_to_type_can_be_typed() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut pages = vec![top.join("README.md")];
+    pages.extend(std::fs::read_dir(top.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut typed = 0;
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|of| of == "md")) {
+        let text = std::fs::read_to_string(page).unwrap().replace("\\\n", " ");
+        let mut lines: Vec<&str> = vec![];
+        for (n, block) in text.split("```").enumerate() {
+            match block.strip_prefix("sh\n") {
+                Some(shell) if n % 2 == 1 => lines.extend(shell.lines()),
+                _ if n % 2 == 1 => {}
+                _ => lines.extend(block.split('`').skip(1).step_by(2)),
+            }
+        }
+        for line in lines {
+            let words = shlex::split(line).unwrap_or_else(|| panic!("{}: {line}", page.display()));
+            let ours = words
+                .iter()
+                .position(|word| word == "signbell")
+                .filter(|at| words[..*at].iter().all(|w| w.contains('=')));
+            let Some(at) = ours.filter(|at| words.len() > at + 1) else { continue };
+            let ends = |word: &String| {
+                ["|", "||", "&&", ">", ">>", ";", "&"].contains(&word.as_str()) || word.starts_with('#')
+            };
+            let line: Vec<String> = words[at..].iter().take_while(|word| !ends(word)).cloned().map(filled_in).collect();
+            let parsed = Cli::try_parse_from(&line);
+            let help = |e: &clap::Error| matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let is_group = |e: &clap::Error| e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            // In a sentence a command may be named without what it needs.
+            let only_named = |e: &clap::Error| e.kind() == ErrorKind::MissingRequiredArgument && line.len() <= 3;
+            match parsed {
+                Err(e) if !help(&e) && !is_group(&e) && !only_named(&e) => panic!("{}: {line:?}: {e}", page.display()),
+                _ => typed += 1,
+            }
+        }
+    }
+    assert!(typed > 40, "{typed}");
+}
