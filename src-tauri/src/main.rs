@@ -35,8 +35,13 @@ use signbell_engine::control::{Failure, Request};
 use signbell_engine::paths::Paths;
 use signbell_engine::{Engine, Options, StartError, wording};
 use tracing_subscriber::EnvFilter;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::window::{Leader, Page};
+
+/// Wipes what is freed: tokens pass through buffers of libraries that know nothing of secrets.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     log_to_stderr();

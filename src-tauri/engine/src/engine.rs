@@ -14,6 +14,7 @@ mod settings;
 mod sign_in;
 mod sign_out;
 mod snapshot;
+mod undumpable;
 mod voucher;
 
 use std::collections::HashMap;
@@ -188,6 +189,7 @@ impl Engine {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        undumpable::keep_out_of_dumps();
         let Options { paths, port, vault } = options;
         paths.create().map_err(|source| StartError::Io { what: "the folders".into(), source })?;
         let lock = take_lock(&paths)?;

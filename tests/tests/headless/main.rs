@@ -20,6 +20,7 @@ mod lend;
 mod look;
 mod mcp;
 mod mcp_auth;
+mod memory;
 mod moved;
 mod network;
 mod outages;

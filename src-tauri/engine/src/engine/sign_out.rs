@@ -45,6 +45,8 @@ impl Core {
             }
         }
         self.proxy.asks.forget(|grant| grant.account == *account);
+        self.pools.forget(|grant| grant.account == *account);
+        self.apply();
         self.settle(account);
         if let Some(why) = trouble {
             return Err(wording::vault_failure(&why));

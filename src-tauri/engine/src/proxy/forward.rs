@@ -76,6 +76,12 @@ impl Pools {
         });
         Arc::clone(pool)
     }
+
+    /// Lets go of the pools of these grants. Their idle connections end with the last who knows the pool: a
+    /// connection's buffer still holds the head that was sent last, and with it a token (T11).
+    pub fn forget(&self, mut which: impl FnMut(&GrantId) -> bool) {
+        self.by_grant.lock().unwrap_or_else(PoisonError::into_inner).retain(|(grant, _), _| !which(grant));
+    }
 }
 
 fn connector() -> HttpConnector {
