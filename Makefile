@@ -7,7 +7,7 @@ export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
 DENY := 0.20.2
 deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
 
-.PHONY: help run test bench package install docs audit fmt clean
+.PHONY: help run test bench crash package install docs audit fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,13 @@ bench: ## requests per second beside nginx and haproxy
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	cargo build --locked --release --package signbell-cli
 	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt
+
+TIMES ?= 200
+crash: ## kill -9 at every step, 200 times each (TIMES=20 for fewer), and count what was lost
+	@.ci/setup.sh test
+	npm ci --silent --no-audit --no-fund --prefix tests/provider
+	cargo build --locked --workspace --all-targets
+	SIGNBELL_CRASH_TIMES=$(TIMES) SIGNBELL_NODE=$$(command -v node) cargo test --locked --workspace --test crash -- --nocapture --test-threads 2
 
 package: ## a .deb and an .rpm, in target/package
 	@.ci/setup.sh package

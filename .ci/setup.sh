@@ -50,6 +50,7 @@ needs_test() {
     need curl curl curl "stands for a tool"
     need openssl openssl openssl "makes a certificate that nobody trusts"
     need git git git "a tool with a credential helper"
+    need faketime faketime libfaketime "clocks that are wrong"
     need Xvfb xvfb /usr/bin/Xvfb "a display for each test"
     need dbus-daemon dbus-daemon dbus-daemon "a session bus for each test"
     need xfce4-panel xfce4-panel xfce4-panel "shows the tray"

@@ -23,6 +23,7 @@ const defaults = {
   accessTtl: 5, // seconds
   refreshTtl: 14 * DAYS,
   rotate: true, // a new refresh token at each refresh; reuse of an old one revokes the whole grant
+  graceSeconds: 0, // how long a refresh token may be used again, as some providers allow
   clients: [
     {
       client_id: 'signbell-test',
@@ -81,7 +82,7 @@ const [main, resource, test] = await Promise.all([listen(), listen(), listen()])
 const issuer = main.origin;
 const bases = { notes: `${resource.origin}/notes`, issues: `${resource.origin}/issues` };
 
-const store = new Store();
+const store = new Store(options.graceSeconds);
 const jwts = new Map(); // jti -> login of the JWT access tokens no test has destroyed
 const state = {
   counts: {

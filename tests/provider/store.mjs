@@ -4,6 +4,9 @@
 export class Store {
   models = new Map(); // model name -> Map(id -> { payload, until })
 
+  /** For so many seconds a refresh token that was used once is as good as new. */
+  constructor(grace) { this.grace = grace; }
+
   of(model) {
     if (!this.models.has(model)) this.models.set(model, new Map());
     return this.models.get(model);
@@ -48,12 +51,15 @@ export class Store {
   get Adapter() {
     const store = this;
     return class Adapter {
-      constructor(model) { this.entries = store.of(model); }
+      constructor(model) {
+        this.model = model;
+        this.entries = store.of(model);
+      }
 
       async find(id) {
         const entry = this.entries.get(id);
         if (!entry) return undefined;
-        if (entry.until > Date.now()) return entry.payload;
+        if (entry.until > Date.now()) return this.model === 'RefreshToken' ? forgiven(entry.payload, store.grace) : entry.payload;
         this.entries.delete(id);
         return undefined;
       }
@@ -88,4 +94,11 @@ export class Store {
       findByUserCode(code) { return this.findBy('userCode', code); }
     };
   }
+}
+
+/** The payload without its mark of use, inside the grace that some providers give a rotation whose answer was lost. */
+function forgiven(payload, grace) {
+  if (!grace || !payload.consumed || Date.now() / 1000 - payload.consumed > grace) return payload;
+  const { consumed, ...rest } = payload;
+  return rest;
 }

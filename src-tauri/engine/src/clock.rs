@@ -45,7 +45,10 @@ impl Now {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now { boot_ms: boot_ms(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
+    let now = Now { boot_ms: boot_ms(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) };
+    #[cfg(debug_assertions)]
+    let now = now.plus(std::time::Duration::from_millis(crate::faults::boot_offset()));
+    now
 }
 
 #[cfg(target_os = "linux")]

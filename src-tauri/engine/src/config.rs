@@ -17,6 +17,7 @@ use url::Url;
 
 pub use self::key::KeyDigest;
 use crate::browser::{is_loopback, may_open};
+use crate::faults;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
 use crate::provider::{Grant, NetworkSettings, TokenAuth, preset as presets};
 use crate::rules::{self, Injection, Preset, Rule, RuleSet};
@@ -328,8 +329,10 @@ pub fn edit<T, E: From<ConfigError>>(
     let outcome = change(&mut document)?;
     let text = document.to_string();
     let config = parse(path, &text)?;
+    faults::point("config-before");
     write_atomically(path, text.as_bytes())
         .map_err(|source| ConfigError::Io { path: path.display().to_string(), source })?;
+    faults::point("config-written");
     Ok((config, outcome))
 }
 
@@ -341,6 +344,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".signbell-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    faults::point("file-temporary");
     file.persist(&target).map_err(|e| e.error)?;
     fs::File::open(folder)?.sync_all()
 }

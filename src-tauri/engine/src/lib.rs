@@ -24,6 +24,7 @@ mod clock;
 mod config;
 pub mod control;
 mod engine;
+mod faults;
 pub mod model;
 pub mod paths;
 mod provider;

@@ -20,6 +20,7 @@ use url::Url;
 pub use self::attempt::AttemptError;
 pub use self::callback::CallbackError;
 pub use self::identity::IdentityError;
+use crate::faults;
 use crate::model::{GrantId, Identity, Scopes};
 use crate::provider::{DeviceCode, DpopKey, Issued, MetadataError, Provider, TokenAsk, TokenError};
 use crate::session::SessionHandle;
@@ -155,10 +156,12 @@ pub(crate) async fn run(
         return Err(SignInError::ClientForgotten);
     }
     show(Prompt::Page(attempt.authorize_url.clone()));
+    faults::point("sign-in-page");
 
     let check = attempt.check(metadata);
     let came = listener.wait(&check, pasted).await?;
     let (code, browser) = came.into_parts();
+    faults::point("sign-in-code");
     let outcome = redeem(what, session, attempt, code, &ask).await;
     // The browser waits for this: its last page tells how it really ended.
     browser.tell(&outcome).await;
@@ -174,6 +177,7 @@ async fn redeem(
 ) -> Result<Option<Identity>, SignInError> {
     let attempt::Attempt { verifier, redirect, nonce, .. } = attempt;
     let issued = what.provider.exchange(code?, verifier, &redirect, ask).await?;
+    faults::point("sign-in-answer");
     finish(what, session, issued, Some(&nonce)).await
 }
 
@@ -186,6 +190,7 @@ async fn finish(
     let who = identity::of(&what.provider, &issued, nonce, what.grant.resource.as_deref()).await?;
     refuse_another(what, who.as_ref(), &issued.tokens).await?;
     session.signed_in(issued.tokens).await.map_err(SignInError::Unsaved)?;
+    faults::point("sign-in-saved");
     Ok(who)
 }
 

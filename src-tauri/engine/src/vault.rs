@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::faults;
 use crate::secret::Secret;
 
 mod item;
@@ -354,7 +355,9 @@ fn answer<T>(reply: Reply<T>, job: impl FnOnce() -> Result<T, VaultError>) {
 }
 
 fn write_and_compare(store: &impl SecretStore, item: &ItemName, secret: &Secret) -> Result<(), VaultError> {
+    faults::point("vault-before");
     store.write(item, secret)?;
+    faults::point("vault-written");
     if store.read(item)?.as_ref() == Some(secret) { Ok(()) } else { Err(VaultError::ReadBackDiffers) }
 }
 

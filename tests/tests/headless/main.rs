@@ -5,6 +5,7 @@ use std::time::Duration;
 
 mod bridge;
 mod callback;
+mod clock;
 mod conformance;
 mod contract;
 mod demo;
@@ -34,6 +35,7 @@ mod relay;
 mod replay;
 mod rules;
 mod secrets;
+mod siege;
 mod sign_in;
 mod sign_out;
 mod standing;

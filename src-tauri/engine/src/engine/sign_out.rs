@@ -4,6 +4,7 @@ use super::core::{Core, lock};
 use super::sign_in::Underway;
 use crate::activity::Kind;
 use crate::control::{Failure, Notice, SignedOut};
+use crate::faults;
 use crate::model::{AccountName, GrantId};
 use crate::provider::{Provider, Revocation};
 use crate::session::failure::Reason;
@@ -30,8 +31,11 @@ impl Core {
             // What was never read could not be revoked.
             session.known().await;
             let held = self.held(session, provider.as_ref()).await;
+            faults::point("sign-out-before");
             let wiped = session.sign_out().await;
+            faults::point("sign-out-wiped");
             worst = worst.max(take_back(provider.as_ref(), held).await);
+            faults::point("sign-out-revoked");
             // One that can't be wiped keeps no other from being wiped.
             trouble = trouble.or(wiped.err());
         }

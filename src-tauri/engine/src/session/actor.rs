@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::state::{self, Effect, Input, State, Unready, Want};
 use super::{Event, Lease, Listener, Marks, Message, item_of, lease_of, refresh, tokens};
 use crate::clock;
+use crate::faults;
 use crate::model::GrantId;
 use crate::provider::Provider;
 use crate::vault::{Vault, VaultError};
@@ -126,6 +127,7 @@ impl Actor {
             // Both take their place in the vault's queue here and now: a sign-out must not be overtaken by
             // the write before it.
             Effect::Save { tokens, generation } => {
+                faults::point("save-before");
                 let item = tokens::to_item(&tokens, generation, self.provider.registration().into());
                 let written = item_of(&self.grant).map(|name| self.vault.write(&name, &item));
                 self.report(async move {
@@ -133,6 +135,7 @@ impl Actor {
                         Ok(written) => written.await,
                         Err(e) => Err(e),
                     };
+                    faults::point("save-done");
                     Input::Saved { generation, result }
                 });
             }

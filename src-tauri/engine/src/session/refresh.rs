@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::failure::{self, RefreshFailure};
 use super::state::Renewed;
 use super::tokens::{self, Owner, TokenSet};
+use crate::faults;
 use crate::model::{Generation, GrantId};
 use crate::provider::{Provider, TokenError};
 use crate::vault::Vault;
@@ -41,7 +42,9 @@ pub(super) async fn run(
     }
     let resource = grant.resource.as_deref().filter(|_| provider.takes_resource());
     let mut lost = false;
+    faults::point("refresh-before");
     let mut result = provider.refresh(&tokens, resource, claims.as_deref()).await;
+    faults::point("refresh-answer");
     if matches!(result, Err(TokenError::NoAnswer(_))) {
         lost = true;
         tracing::info!(%grant, "the answer to a refresh was lost, asking once more");

@@ -25,6 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{FileFault, ItemName, SecretStore, StoreKind, VaultError};
+use crate::faults;
 use crate::secret::Secret;
 
 const KEY_FILE: &str = "vault.key.age";
@@ -239,7 +240,9 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
     let mut new = tempfile::Builder::new().prefix(".vault-").tempfile_in(folder).map_err(failed)?;
     new.write_all(bytes).map_err(failed)?;
     new.as_file().sync_all().map_err(failed)?;
+    faults::point("sealed-temporary");
     new.persist(folder.join(name)).map_err(|e| failed(e.error))?;
+    faults::point("sealed-renamed");
     // Else the rename itself could be lost with the power.
     #[cfg(unix)]
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed)?;
