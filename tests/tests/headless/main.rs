@@ -17,6 +17,7 @@ mod entry;
 mod fallbacks;
 mod forget;
 mod grants;
+mod keyring_days;
 mod lend;
 mod look;
 mod mcp;
