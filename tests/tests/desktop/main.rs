@@ -15,6 +15,7 @@ mod proc;
 mod room;
 mod scripted;
 mod tray;
+mod walls;
 mod window;
 mod world;
 

@@ -79,8 +79,12 @@ fn every_line_of_the_page_has_a_test_or_says_why_not() -> Result<()> {
     Ok(())
 }
 
+/// How many rows each part of the list of threats has.
+const THREATS: [(char, u32); 9] =
+    [('l', 12), ('d', 16), ('t', 11), ('i', 14), ('e', 11), ('r', 18), ('u', 5), ('p', 5), ('g', 3)];
+
 #[test]
-fn every_threat_of_callback_and_discovery_has_a_test_by_its_id() -> Result<()> {
+fn every_threat_has_a_test_by_its_id_and_a_row_in_the_page() -> Result<()> {
     let tests = all()?;
     // A name begins with its id, or with several: `d12_d16_…`, `r18_d8_d13_…`.
     let ids: BTreeSet<String> = tests
@@ -88,9 +92,19 @@ fn every_threat_of_callback_and_discovery_has_a_test_by_its_id() -> Result<()> {
         .filter_map(|test| test.split_once("::"))
         .flat_map(|(_, name)| name.split('_').take_while(|part| is_id(part)).map(str::to_owned))
         .collect();
-    let wanted = (1..=12).map(|n| format!("l{n}")).chain((1..=16).map(|n| format!("d{n}")));
-    let missing: Vec<String> = wanted.filter(|id| !ids.contains(id)).collect();
+    let wanted: Vec<String> =
+        THREATS.iter().flat_map(|(part, last)| (1..=*last).map(move |n| format!("{part}{n}"))).collect();
+    let missing: Vec<&String> = wanted.iter().filter(|id| !ids.contains(*id)).collect();
     ensure!(missing.is_empty(), "no test begins with {missing:?}");
+
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/security.md"))?;
+    for id in &wanted {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {} |", id.to_uppercase())));
+        let named = named(row.with_context(|| format!("docs/security.md has no row {id}"))?);
+        ensure!(!named.is_empty(), "row {id} of docs/security.md names no test");
+        let gone: Vec<&str> = named.into_iter().filter(|name| !tests.contains(*name)).collect();
+        ensure!(gone.is_empty(), "docs/security.md names tests that don't exist: {gone:?}");
+    }
     Ok(())
 }
 

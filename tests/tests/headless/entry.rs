@@ -33,7 +33,7 @@ fn challenges(response: &Response) -> Vec<&str> {
 }
 
 #[test]
-fn i1_i2_i3_i4_i5_what_is_refused_never_reaches_the_upstream() -> Result<()> {
+fn i1_i2_i3_i4_i5_e11_what_is_refused_never_reaches_the_upstream() -> Result<()> {
     let (world, access) = World::signed_in("refused")?;
     world.add("issues", &[])?;
     let other = world.sandbox.run_json(&["tool", "add", "other", "--service", "issues"])?[0].clone();
@@ -171,7 +171,7 @@ fn the_key_comes_in_whatever_way_a_tool_has() -> Result<()> {
 }
 
 #[test]
-fn paused_down_and_pointing_at_us() -> Result<()> {
+fn e7_paused_down_and_pointing_at_us() -> Result<()> {
     let (mut world, access) = World::signed_in("down")?;
     let before = world.provider.counts()?["api"].clone();
     ensure!(world.control(&json!({"do": "pause", "paused": true}))?["reply"] == "done");

@@ -162,3 +162,32 @@ fn e9_no_connection_carries_two_accounts() -> Result<()> {
     ensure!(all.iter().all(|tokens| tokens.iter().all(|token| *token == tokens[0])), "a connection carried both");
     Ok(())
 }
+
+#[test]
+fn p5_out_of_descriptors_it_lives_and_serves_again() -> Result<()> {
+    let (mut world, access) = World::signed_in("descriptors")?;
+    let address = world.serve.address().trim_start_matches("http://").to_owned();
+    let pid = world.serve.id().to_string();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+    let mut limit = std::process::Command::new("prlimit");
+    limit.args(["--pid", &pid, &format!("--nofile={}", open + 8)]);
+    signbell_tests::process::run(limit, b"", SOON)?.expect_code(0)?;
+    let mut held = Vec::new();
+    for _ in 0..60 {
+        let mut stream = TcpStream::connect(&address)?;
+        stream.write_all(b"GET /notes/me HTTP/1.1\r\n")?;
+        held.push(stream);
+    }
+    wait_ok("a full table", SOON, || {
+        let used = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+        ensure!(used >= open + 8, "{used} used");
+        Ok(())
+    })?;
+    // Nobody else gets through just now, and that is all: nothing is lost, nobody is signed out.
+    ensure!(world.serve.is_running());
+    drop(held);
+    wait_ok("a request that succeeds", SOON, || access.get("/me"))?;
+    let account = world.account()?;
+    ensure!(account["state"] == "active" && world.count("/authorize")? == 1, "{account}");
+    Ok(())
+}
