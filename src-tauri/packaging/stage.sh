@@ -44,4 +44,5 @@ gzip -9 -n "$root"/usr/share/man/man1/*.1
 
 put 644 "$top/README.md" share/doc/signbell/README.md
 for page in "$top"/docs/*.md; do put 644 "$page" "share/doc/signbell/docs/$(basename "$page")"; done
-python3 "$here/licences.py" "$top" > "$root/usr/share/doc/signbell/copyright"
+python3 "$here/contents.py" licences "$top" > "$root/usr/share/doc/signbell/copyright"
+python3 "$here/contents.py" sbom "$top" > "$root/usr/share/doc/signbell/sbom.cdx.json"

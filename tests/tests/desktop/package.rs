@@ -33,6 +33,15 @@ fn the_deb_is_installed_into_an_empty_root_started_and_removed() -> Result<()> {
     ensure!(said.stdout.is_empty(), "{}", said.stdout);
     ran("appstreamcli", &[&"validate", &"--no-net", &usr.join("share/metainfo/app.signbell.desktop.metainfo.xml")])?;
     manual_pages_are_read_without_a_complaint(&usr.join("share/man/man1"))?;
+    // Every package of the programs is in the bill of materials, with the lock file's own digest.
+    let bill: serde_json::Value = serde_json::from_slice(&fs::read(usr.join("share/doc/signbell/sbom.cdx.json"))?)?;
+    let parts = bill["components"].as_array().context("no components")?;
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock"))?;
+    ensure!(parts.len() > 200 && parts.iter().any(|part| part["name"] == "rustls"), "{} components", parts.len());
+    for part in parts {
+        let digest = part["hashes"][0]["content"].as_str().with_context(|| part.to_string())?;
+        ensure!(lock.contains(digest), "{part}");
+    }
     let script = usr.join("share/bash-completion/completions/signbell");
     let complete = r#"source "$1" && COMP_WORDS=(signbell sig) COMP_CWORD=1 && _signbell signbell sig signbell && echo "${COMPREPLY[*]}""#;
     let completed = ran("bash", &[&"-c", &complete, &"bash", &script])?;
