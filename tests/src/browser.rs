@@ -116,7 +116,7 @@ impl Chromium {
             "--metrics-recording-only",
             "--password-store=basic",
             "--window-size=1000,800",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+            "--host-resolver-rules=MAP rebound.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
         ]
         .map(str::to_owned)
         .into();

@@ -46,6 +46,7 @@ mod tokens;
 mod trust;
 mod unattended;
 mod upgrade;
+mod web_page;
 mod wire;
 mod world;
 
