@@ -7,7 +7,7 @@ export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
 DENY := 0.20.2
 deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
 
-.PHONY: help run test bench crash package install docs audit fmt clean
+.PHONY: help run test bench crash fuzz package install docs audit fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -53,6 +53,18 @@ crash: ## kill -9 at every step, 200 times each (TIMES=20 for fewer), and count 
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	cargo build --locked --workspace --all-targets
 	SIGNBELL_CRASH_TIMES=$(TIMES) SIGNBELL_NODE=$$(command -v node) cargo test --locked --workspace --test crash -- --nocapture --test-threads 2
+
+# The recognition tests' answers are where the rules' fuzzer begins; what is found is kept in tests/fuzz/corpus.
+SECONDS ?= 60
+FUZZERS := callback challenge metadata token_response jwt config rules request_head events
+fuzz: ## fuzz each reader of foreign text for a minute (SECONDS=3600 for an hour); wants nightly Rust
+	@.ci/setup.sh cli
+	@command -v cargo-fuzz >/dev/null || { echo "Building cargo-fuzz, which runs the fuzzers: a minute, once." && cargo install --quiet --locked cargo-fuzz; }
+	for fuzzer in $(FUZZERS); do \
+		mkdir -p tests/fuzz/corpus/$$fuzzer && \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz $$fuzzer tests/fuzz/corpus/$$fuzzer $$([ $$fuzzer = rules ] && echo tests/recognition) \
+			-- -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 || exit 1; \
+	done
 
 package: ## a .deb and an .rpm, in target/package
 	@.ci/setup.sh package

@@ -370,6 +370,12 @@ fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// Reads the file's text.
+#[cfg(fuzzing)]
+pub(crate) fn read_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    parse(path, text)
+}
+
 fn syntax(path: &Path, why: &str) -> ConfigError {
     ConfigError::Syntax { path: path.display().to_string(), why: why.trim_end().to_owned() }
 }

@@ -25,6 +25,8 @@ mod config;
 pub mod control;
 mod engine;
 mod faults;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod model;
 pub mod paths;
 mod provider;

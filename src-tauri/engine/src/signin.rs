@@ -232,3 +232,15 @@ async fn refuse_another(what: &SignIn, who: Option<&Identity>, tokens: &TokenSet
     tracing::debug!(?revocation, "another person's tokens");
     Err(SignInError::OtherIdentity { expected: expected.display.clone(), found: found.display.clone() })
 }
+
+/// Reads the query of a redirect that must show `state`.
+#[cfg(fuzzing)]
+pub(crate) fn read_redirect(state: &str, query: &str) -> Result<Result<String, CallbackError>, ()> {
+    callback::check(state, true).read(query).map_err(|_| ())
+}
+
+/// The claims of a JWT.
+#[cfg(fuzzing)]
+pub(crate) fn read_claims(jwt: &str) -> Option<serde_json::Value> {
+    identity::claims(jwt)
+}

@@ -228,3 +228,6 @@ impl From<FetchError> for TokenError {
         }
     }
 }
+/// See [`wire::read`].
+#[cfg(fuzzing)]
+pub(crate) use self::wire::read as read_token_response;

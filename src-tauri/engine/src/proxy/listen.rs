@@ -3,6 +3,9 @@
 pub(super) mod lanes;
 mod strict;
 
+#[cfg(fuzzing)]
+pub(crate) use self::strict::scan_head;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -87,7 +87,7 @@ fn known_code(error: &str) -> String {
 }
 
 /// What a redirect must show at `https://a.test`.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn check(state: &str, announced: bool) -> Check {
     let metadata = serde_json::json!({
         "issuer": "https://a.test",

@@ -107,6 +107,13 @@ fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
     Ok(seconds.filter(|s| *s >= 1.0 && *s <= TEN_YEARS).map(Duration::from_secs_f64))
 }
 
+/// The access token of an answer that is taken.
+#[cfg(fuzzing)]
+pub(crate) fn read(body: &[u8]) -> Option<Secret> {
+    let tokens: WireTokens = serde_json::from_slice(body).ok()?;
+    Some(Secret::new(tokens.access_token.secret().clone()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -421,5 +421,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StrictFraming<S> {
     }
 }
 
+/// How long the head is that these bytes begin with, read in pieces of `step`; the refusal's name where it is
+/// refused.
+#[cfg(fuzzing)]
+pub(crate) fn scan_head(bytes: &[u8], step: usize) -> Result<Option<usize>, String> {
+    let mut head = head::Head::default();
+    let ends = (step..bytes.len()).step_by(step).chain([bytes.len()]);
+    for end in ends {
+        match head.scan(bytes.get(..end).unwrap_or_default()) {
+            Ok(None) => {}
+            Ok(whole) => return Ok(whole),
+            Err(why) => return Err(format!("{why:?}")),
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests;
