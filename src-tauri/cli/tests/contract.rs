@@ -98,7 +98,8 @@ fn view() -> Value {
             "signing_in": false, "allow_token": false, "ephemeral": false, "grants": [] })
     };
     json!({ "reply": "view", "services": [], "tools": [], "banners": [],
-        "proxy": { "address": "http://127.0.0.1:8401", "running": true, "paused": false, "vault": "memory" },
+        "proxy": { "address": "http://127.0.0.1:8401", "running": true, "paused": false, "vault": "memory",
+            "socket": "/run/user/1000/signbell/proxy.sock", "forward": false },
         "accounts": [account("google", "needs_sign_in"), account("linear", "active"), account("x", "needs_sign_in")] })
 }
 

@@ -56,6 +56,8 @@ pub struct ProxyConfig {
     pub replay_bytes_in_all: usize,
     /// How long an upstream may take to begin its answer, in seconds.
     pub answer_seconds: u64,
+    /// Whether the port is a forward proxy too (`HTTPS_PROXY`), for who shows a tool's key.
+    pub forward: bool,
 }
 
 impl Default for ProxyConfig {
@@ -67,6 +69,7 @@ impl Default for ProxyConfig {
             replay_bytes: 1024 * 1024,
             replay_bytes_in_all: 64 * 1024 * 1024,
             answer_seconds: 600,
+            forward: false,
         }
     }
 }
@@ -223,6 +226,10 @@ pub struct ServiceConfig {
     /// Scopes that a click may add when the service asks for more.
     #[serde(default)]
     pub scopes: Scopes,
+    /// Variables in which a client wants some token before it calls, if not those of the preset:
+    /// `signbell run` puts a placeholder there.
+    #[serde(default)]
+    pub token_variables: Option<Vec<String>>,
     /// How the token is put in, if not as the preset says.
     #[serde(default)]
     pub inject: Option<Injection>,
@@ -242,6 +249,13 @@ impl ServiceConfig {
     #[must_use]
     pub fn rule_set(&self) -> RuleSet {
         RuleSet::new(&self.rules, self.known().as_deref())
+    }
+
+    /// In which variables its clients want some token before they call.
+    #[must_use]
+    pub fn token_variables(&self) -> Vec<String> {
+        let known = || self.known().map(|preset| preset.token_variables.clone());
+        self.token_variables.clone().or_else(known).unwrap_or_default()
     }
 
     /// How the token is put in.

@@ -7,6 +7,7 @@
 //! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
 
 pub mod client;
+mod forward;
 mod found;
 pub(crate) mod server;
 mod step;
@@ -14,6 +15,7 @@ mod step;
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+pub use self::forward::{Forwarded, Forwarding};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
 pub use self::step::Step;
 use crate::activity::Record;
@@ -159,6 +161,15 @@ pub enum Request {
         /// An hour at most.
         #[serde(default)]
         seconds: Option<u64>,
+        /// Also what a program needs to go through the forward proxy, if that is on.
+        #[serde(default)]
+        forward: bool,
+    },
+    /// Turns the forward proxy on or off, or only tells how it stands: [`Reply::Forwarding`].
+    Forward {
+        /// Whether it is to be on.
+        #[serde(default)]
+        on: Option<bool>,
     },
     /// Removes a tool; its key stops working at once.
     ToolRemove {
@@ -335,6 +346,8 @@ pub enum Reply {
         /// When it ends, in Unix seconds.
         expires_at: Option<u64>,
     },
+    /// How the forward proxy stands.
+    Forwarding(Forwarding),
     /// What a saved response means.
     Judged(Judged),
     /// One thing that happened.
@@ -465,6 +478,9 @@ pub struct ToolKey {
     pub key: Option<Secret>,
     /// Where it reaches each of its services.
     pub urls: std::collections::BTreeMap<ServiceName, String>,
+    /// For the forward proxy, where that was asked for and is on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forward: Option<Forwarded>,
 }
 
 /// Why something was not done.

@@ -4,6 +4,7 @@ mod add;
 mod core;
 mod document;
 mod first_call;
+mod forwarding;
 mod known;
 mod lend;
 mod look;
@@ -39,8 +40,9 @@ use crate::config::{self, Config};
 use crate::control;
 use crate::paths::Paths;
 use crate::provider::{Http, NetworkError, NetworkSettings};
+use crate::proxy::forward_proxy::Authorities;
 use crate::proxy::listen::Port;
-use crate::proxy::{Budget, Pools, Proxy};
+use crate::proxy::{Budget, ForwardProxy, Pools, Proxy};
 use crate::secret::Secret;
 use crate::session::state::State;
 use crate::usage::Usage;
@@ -196,6 +198,10 @@ impl Engine {
         let file = config::load(&paths.config_file()).map_err(|e| StartError::Config(e.to_string()))?;
         let vault = open_vault(&paths, vault).await?;
         let listening = bind(port.unwrap_or(file.proxy.port)).await?;
+        let socket = paths.tool_socket();
+        let listening = listening
+            .with_socket(&socket)
+            .map_err(|source| StartError::Io { what: socket.display().to_string(), source })?;
         let control = listen_for_control(&paths)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let core = assemble(paths, file, vault, &listening)?;
@@ -253,6 +259,7 @@ impl Engine {
         self.end.cancel();
         self.core.known.write(&self.core.usage);
         let _ = std::fs::remove_file(self.core.paths.control_socket());
+        let _ = std::fs::remove_file(self.core.paths.tool_socket());
     }
 }
 
@@ -338,6 +345,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         Arc::clone(&changed),
         budget,
         notices.clone(),
+        ForwardProxy::new(Authorities::new(vault.clone(), paths.authority_file()), pools.way_out()),
     ));
     for (grant, refused) in known.refused() {
         proxy.asks.restore(grant, refused);

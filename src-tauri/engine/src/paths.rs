@@ -3,8 +3,8 @@
 //! | what | with `SIGNBELL_HOME` | else |
 //! |---|---|---|
 //! | `config.toml` | `$SIGNBELL_HOME` | `$XDG_CONFIG_HOME/signbell` (`~/.config/signbell`) |
-//! | `state.json`, `activity.jsonl`, `vault.age` | `$SIGNBELL_HOME` | `$XDG_STATE_HOME/signbell` (`~/.local/state/signbell`) |
-//! | `control.sock`, `engine.lock`, `shell.lock` | `$SIGNBELL_HOME` | `$XDG_RUNTIME_DIR/signbell`, else the state folder |
+//! | `state.json`, `activity.jsonl`, `vault.age`, `authority.pem` | `$SIGNBELL_HOME` | `$XDG_STATE_HOME/signbell` (`~/.local/state/signbell`) |
+//! | `control.sock`, `proxy.sock`, `engine.lock`, `shell.lock` | `$SIGNBELL_HOME` | `$XDG_RUNTIME_DIR/signbell`, else the state folder |
 
 use std::ffi::OsString;
 use std::io;
@@ -77,6 +77,18 @@ impl Paths {
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
         self.runtime.join("control.sock")
+    }
+
+    /// Where tools that can use a Unix socket reach the proxy.
+    #[must_use]
+    pub fn tool_socket(&self) -> PathBuf {
+        self.runtime.join("proxy.sock")
+    }
+
+    /// The certificate that tools trust for the forward proxy. Its key lies in the vault.
+    #[must_use]
+    pub fn authority_file(&self) -> PathBuf {
+        self.state.join("authority.pem")
     }
 
     /// Held by the one process that runs the engine.

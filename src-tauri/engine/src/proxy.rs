@@ -1,10 +1,14 @@
 //! One request, top to bottom.
 //!
 //! listen -> identify -> route -> session -> inject -> replay -> forward -> recognise -> decide ->
-//! recover -> respond. [`Proxy::handle`] is that story; each step is a module of that name.
+//! recover -> respond. [`Proxy::handle`] is that story; each step is a module of that name. What takes us for
+//! a forward proxy comes in by [`forward_proxy`] and goes the same way from `session` on.
 
+mod at_socket;
+mod by_host;
 mod decide;
 mod forward;
+pub mod forward_proxy;
 mod hop_by_hop;
 mod identify;
 mod inject;
@@ -28,11 +32,14 @@ use hyper::{Request, Response};
 use tokio::sync::{Notify, broadcast};
 use url::Url;
 
+use self::by_host::Meant;
 pub use self::decide::Decision;
 pub use self::forward::{Pool, Pools, UpstreamError};
+pub use self::forward_proxy::ForwardProxy;
 use self::identify::Guesses;
 pub use self::identify::KEY_PREFIX;
 use self::json_rpc::Caller;
+use self::listen::conversation::{Conversation, Entrance};
 use self::recognise::Asked;
 use self::recover::{End, Seen, invites, passed_as};
 use self::respond::Body;
@@ -75,6 +82,8 @@ pub struct Proxy {
     pub notices: broadcast::Sender<Notice>,
     /// Services that refuse tokens which were just renewed: they may belong to another server by now (D7).
     pub suspects: broadcast::Sender<ServiceName>,
+    /// For programs that can't change their base URL.
+    pub forwarding: ForwardProxy,
     guesses: Guesses,
     told: Arc<Told>,
 }
@@ -104,6 +113,7 @@ impl Attempt {
 impl Proxy {
     /// A proxy that knows nobody yet.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of its own, made in one place")]
     pub fn new(
         address: SocketAddr,
         bell: Bell,
@@ -112,6 +122,7 @@ impl Proxy {
         changed: Arc<Notify>,
         budget: Arc<Budget>,
         notices: broadcast::Sender<Notice>,
+        forwarding: ForwardProxy,
     ) -> Self {
         Self {
             address,
@@ -124,6 +135,7 @@ impl Proxy {
             budget,
             asks: Asks::default(),
             notices,
+            forwarding,
             guesses: Guesses::default(),
             suspects: broadcast::channel(16).0,
             told: Arc::default(),
@@ -141,11 +153,11 @@ impl Proxy {
         *self.routes.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(routes);
     }
 
-    /// Answers one request of a connection whose peer is `peer`.
-    pub(crate) async fn handle(&self, peer: identify::Peer, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request of a connection.
+    async fn handle(&self, conversation: &Conversation, request: Request<Incoming>) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         let mut call = Call { parts, body: replay::Source::new(incoming) };
-        match self.run(peer, &mut call).await {
+        match self.run(conversation, &mut call).await {
             Ok(response) => response,
             Err(refusal) => {
                 tracing::debug!(refusal = refusal.code(), "refused");
@@ -159,13 +171,36 @@ impl Proxy {
         }
     }
 
-    async fn run(&self, peer: identify::Peer, call: &mut Call) -> Result<Response<Body>, Refusal> {
-        identify::check_origin(peer, &call.parts, self.address.port())?;
-        let target = route::target(&call.parts)?;
+    async fn run(&self, conversation: &Conversation, call: &mut Call) -> Result<Response<Body>, Refusal> {
         let routes = self.routes();
+        match &conversation.entrance {
+            Entrance::Opened(opened) => return forward_proxy::inside(self, opened, call).await,
+            Entrance::Port if self.forwarding.is_asked(&call.parts) => {
+                return forward_proxy::answer(conversation, call).await;
+            }
+            Entrance::Port => identify::check_origin(conversation.peer, &call.parts, self.address.port())?,
+            Entrance::Socket => {
+                identify::check_peer(conversation.peer)?;
+                identify::check_program(&call.parts)?;
+                if !at_socket::is_ours(&call.parts, &routes, self.address.port()) {
+                    let tool = identify::tool(&call.parts, None, &routes, &self.guesses)?;
+                    let meant = at_socket::meant(&call.parts, &routes, tool)?;
+                    return self.exchange(tool, meant, call).await;
+                }
+            }
+        }
+        let target = route::target(&call.parts)?;
         let tool = identify::tool(&call.parts, target.key(), &routes, &self.guesses)?;
         let route =
             routes.service(target.service()).ok_or_else(|| Refusal::UnknownService(target.service().to_owned()))?;
+        let upstream = target.upstream(&route.base)?;
+        let tool_base = target.tool_base(&call.parts, self.address);
+        self.exchange(tool, Meant { route, upstream, tool_base }, call).await
+    }
+
+    /// Carries out a request of which it is known who asks and what is meant.
+    async fn exchange(&self, tool: &Tool, meant: Meant<'_>, call: &mut Call) -> Result<Response<Body>, Refusal> {
+        let Meant { route, upstream, tool_base } = meant;
         if !tool.services.contains(&route.name) {
             return Err(Refusal::NotGranted { tool: tool.name.clone(), service: route.name.clone() });
         }
@@ -175,14 +210,7 @@ impl Proxy {
         if route.points_at(self.address) {
             return Err(Refusal::PointsAtUs(route.name.clone()));
         }
-        let exchange = Exchange {
-            proxy: self,
-            tool,
-            route,
-            upstream: target.upstream(&route.base)?,
-            tool_base: target.tool_base(&call.parts, self.address),
-        };
-        exchange.run(call).await
+        Exchange { proxy: self, tool, route, upstream, tool_base }.run(call).await
     }
 }
 

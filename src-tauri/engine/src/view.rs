@@ -35,6 +35,12 @@ pub struct ProxyView {
     pub paused: bool,
     /// Where tokens are kept.
     pub vault: String,
+    /// The Unix socket for tools that can use one: there the `Host` picks the service.
+    #[serde(default)]
+    pub socket: String,
+    /// Whether the port is a forward proxy too.
+    #[serde(default)]
+    pub forward: bool,
 }
 
 /// The sign-in state of an account: its worst grant's.

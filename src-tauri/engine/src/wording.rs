@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod demo;
 mod failures;
+mod forwarding;
 mod found;
 pub mod labels;
 pub mod providers;
@@ -19,6 +20,7 @@ mod story;
 pub mod tray;
 
 pub use self::failures::*;
+pub use self::forwarding::*;
 pub use self::found::*;
 pub use self::providers::*;
 pub use self::refusals::*;

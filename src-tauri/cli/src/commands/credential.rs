@@ -24,7 +24,7 @@ pub(super) async fn git(context: &Context, tool: ToolName, operation: &str) -> R
     if !asked.is_for(&address) {
         return Ok(());
     }
-    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS) };
+    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS), forward: false };
     let lent = context.call(&request).await.map_err(|failure| words::no_tool_for_git(failure, &tool))?;
     let Reply::ToolKey(lent) = lent else { return Err(words::odd_reply()) };
     let key = lent.key.ok_or_else(words::odd_reply)?;

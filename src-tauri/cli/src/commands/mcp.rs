@@ -79,7 +79,7 @@ struct Lent {
 
 impl Loan {
     async fn lend(&self) -> Result<(String, String), Failure> {
-        let request = Request::Lend { tool: self.tool.clone(), seconds: None };
+        let request = Request::Lend { tool: self.tool.clone(), seconds: None, forward: false };
         let mut conversation = Conversation::open(&self.socket, &request).await?;
         let Some(Reply::ToolKey(lent)) = conversation.next().await? else { return Err(words::odd_reply()) };
         let url = lent.urls.get(&self.service).map(ToString::to_string);

@@ -17,7 +17,7 @@ use signbell_engine::wording::cli as words;
 pub(super) async fn run(context: &Context, args: Run) -> Result<u8, Failure> {
     let Some((program, rest)) = args.command.split_first() else { return Err(words::no_program()) };
     // The key is good while this conversation is open: it ends with us, however that happens.
-    let request = Request::Lend { tool: args.tool, seconds: None };
+    let request = Request::Lend { tool: args.tool, seconds: None, forward: false };
     let mut loan = Conversation::open(&context.socket(), &request).await?;
     let Some(Reply::ToolKey(lent)) = loan.next().await? else { return Err(words::odd_reply()) };
     let failed = |e| words::cannot_start(&program.to_string_lossy(), &e);

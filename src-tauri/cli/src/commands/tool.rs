@@ -40,7 +40,7 @@ pub(super) fn key_lines(tool: &ToolName, key: Option<&Secret>) -> Vec<String> {
 async fn key(context: &Context, request: &Request) -> Result<(), Failure> {
     let Reply::ToolKey(tool) = context.call(request).await? else { return Err(words::odd_reply()) };
     context.out.result(&tool, || {
-        let ToolKey { tool, key, urls } = &tool;
+        let ToolKey { tool, key, urls, forward: _ } = &tool;
         let mut lines = key_lines(tool, key.as_ref());
         lines.extend(urls.iter().map(|(service, url)| words::tool_address(service.as_str(), url)));
         lines.join("\n")

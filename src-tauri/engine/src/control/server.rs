@@ -105,7 +105,8 @@ impl Connection {
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
-            Request::Lend { tool, seconds } => return self.lend(core, &tool, seconds).await,
+            Request::Lend { tool, seconds, forward } => return self.lend(core, &tool, seconds, forward).await,
+            Request::Forward { on } => finish(core.forward(on).await, Reply::Forwarding),
             Request::ToolRemove { tool } => done(core.tool_remove(&tool)),
             Request::Token { account, min_valid_seconds } => {
                 let lease = core.token(&account, Duration::from_secs(min_valid_seconds)).await;
@@ -171,8 +172,14 @@ impl Connection {
         }
     }
 
-    async fn lend(&mut self, core: &Core, tool: &crate::model::ToolName, seconds: Option<u64>) -> io::Result<()> {
-        let (key, loan) = match core.lend(tool) {
+    async fn lend(
+        &mut self,
+        core: &Core,
+        tool: &crate::model::ToolName,
+        seconds: Option<u64>,
+        forward: bool,
+    ) -> io::Result<()> {
+        let (key, loan) = match core.lend(tool, forward) {
             Ok(lent) => lent,
             Err(failure) => return self.reply(&Reply::Failed(failure)).await,
         };

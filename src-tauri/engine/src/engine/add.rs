@@ -203,6 +203,7 @@ impl Core {
                 Some(name) => Some(name.to_owned()),
             },
             scopes: Scopes::default(),
+            token_variables: None,
             inject: None,
             rules: vec![],
         };

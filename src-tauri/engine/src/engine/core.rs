@@ -164,6 +164,7 @@ impl Core {
         let lent = lent.iter().filter_map(|(key, name)| Some(tool(name, config.tools.get(name)?, *key)));
         let own = config.tools.iter().map(|(name, settings)| tool(name, settings, settings.key_sha256));
         self.proxy.set_routes(Routes::new(services, own.chain(lent)));
+        self.forward_as_set(&config);
         self.changed.notify_one();
     }
 

@@ -17,16 +17,18 @@ pub(crate) struct Loan {
 }
 
 impl Core {
-    /// Lends a key of this tool, for what the tool may use.
-    pub(crate) fn lend(&self, name: &ToolName) -> Result<(ToolKey, Loan), Failure> {
+    /// Lends a key of this tool, for what the tool may use. `forward`: also what a program needs to reach it
+    /// through the forward proxy, if that is on.
+    pub(crate) fn lend(&self, name: &ToolName, forward: bool) -> Result<(ToolKey, Loan), Failure> {
         let config = self.config();
         let tool = config.tools.get(name).ok_or_else(|| wording::unknown_tool(name))?;
         let key = new_key();
         let loan = Loan { key: digest(Some(&key)), core: self.this.clone() };
         lock(&self.lent).insert(loan.key, name.clone());
+        let forwarded = self.forwarded(&config, tool, loan.key, forward)?;
         self.apply();
         self.changed_by_person(&wording::key_lent(name), |record| record.tool = Some(name.clone()));
-        Ok((self.tool_key(name, tool, Some(key)), loan))
+        Ok((ToolKey { forward: forwarded, ..self.tool_key(name, tool, Some(key)) }, loan))
     }
 }
 
@@ -44,6 +46,7 @@ impl Drop for Loan {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
             lock(&core.lent).remove(&self.key);
+            core.proxy.forwarding.authorities.end_run(&self.key);
             core.apply();
         }
     }

@@ -279,7 +279,7 @@ impl Core {
             _ => self.address_of(service),
         };
         let urls: BTreeMap<_, _> = tool.services.iter().map(|service| (service.clone(), address(service))).collect();
-        ToolKey { tool: name.clone(), key, urls }
+        ToolKey { tool: name.clone(), key, urls, forward: None }
     }
 
     fn must_have_service(&self, service: &ServiceName) -> Result<(), Failure> {

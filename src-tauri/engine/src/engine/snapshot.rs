@@ -39,6 +39,8 @@ impl Core {
                 running: true,
                 paused: self.proxy.paused.load(std::sync::atomic::Ordering::Relaxed),
                 vault: wording::vault_kind(self.vault.kind()).to_owned(),
+                socket: self.paths.tool_socket().display().to_string(),
+                forward: self.proxy.forwarding.is_on(),
             },
             accounts,
             services: config

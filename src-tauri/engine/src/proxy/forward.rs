@@ -20,7 +20,7 @@ use super::respond::Body;
 use crate::model::GrantId;
 use crate::provider::{NetworkError, NetworkSettings, tls_config};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Shorter than the usual server's, so that a connection is seldom found closed.
 const IDLE: Duration = Duration::from_secs(50);
@@ -50,6 +50,7 @@ pub struct Pools {
     outgoing: Arc<OutgoingSettings>,
     /// A grant's way past the corporate proxy and its way through it are two.
     by_grant: Mutex<HashMap<(GrantId, bool), Arc<Pool>>>,
+    way_out: WayOut,
 }
 
 impl Pools {
@@ -63,17 +64,23 @@ impl Pools {
             Some(url) => Some(url.as_str().parse().map_err(|_| NetworkError::Proxy(url.clone()))?),
         };
         let outgoing = Arc::new(OutgoingSettings { tls: tls_config(settings.extra_ca.as_deref())?, proxy });
-        Ok(Self { outgoing, by_grant: Mutex::default() })
+        let way_out = WayOut::new(&outgoing);
+        Ok(Self { outgoing, by_grant: Mutex::default(), way_out })
+    }
+
+    /// The way for what is nobody's service.
+    #[must_use]
+    pub fn way_out(&self) -> WayOut {
+        self.way_out.clone()
     }
 
     /// The pool of `grant`. `direct`: the upstream is on this machine, past any corporate proxy.
     #[must_use]
     pub fn of(&self, grant: &GrantId, direct: bool) -> Arc<Pool> {
         let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = pools.entry((grant.clone(), direct)).or_insert_with(|| {
-            let lanes = (0..lanes::count()).map(|_| OnceLock::new()).collect();
-            Arc::new(Pool { outgoing: Arc::clone(&self.outgoing), direct, lanes })
-        });
+        let pool = pools
+            .entry((grant.clone(), direct))
+            .or_insert_with(|| Arc::new(Pool::new(&self.outgoing, direct, Some(IDLE))));
         Arc::clone(pool)
     }
 
@@ -84,7 +91,7 @@ impl Pools {
     }
 }
 
-fn connector() -> HttpConnector {
+pub(super) fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.enforce_http(false);
@@ -98,10 +105,38 @@ struct OutgoingSettings {
     proxy: Option<Uri>,
 }
 
+/// The way to hosts that are nobody's service, for the forward proxy: no token goes here, and no connection
+/// is used twice, since somebody may have signed in on it (NTLM does that).
+#[derive(Clone)]
+pub struct WayOut {
+    outgoing: Arc<OutgoingSettings>,
+    straight: Arc<Pool>,
+    proxied: Arc<Pool>,
+}
+
+impl WayOut {
+    fn new(outgoing: &Arc<OutgoingSettings>) -> Self {
+        let pool = |direct| Arc::new(Pool::new(outgoing, direct, None));
+        Self { outgoing: Arc::clone(outgoing), straight: pool(true), proxied: pool(false) }
+    }
+
+    /// For whole requests. `direct`: to this machine, past any corporate proxy.
+    pub(super) fn pool(&self, direct: bool) -> &Pool {
+        if direct { &self.straight } else { &self.proxied }
+    }
+
+    /// The corporate proxy, if there is one for such a host.
+    pub(super) fn proxy(&self, direct: bool) -> Option<Uri> {
+        self.outgoing.proxy.clone().filter(|_| !direct)
+    }
+}
+
 /// The connections of one grant, apart for each lane: they stay on the thread that uses them.
 pub struct Pool {
     outgoing: Arc<OutgoingSettings>,
     direct: bool,
+    /// How long an idle connection is kept; nothing where none is.
+    idle: Option<Duration>,
     lanes: Box<[OnceLock<Way>]>,
 }
 
@@ -128,13 +163,14 @@ where
     C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     HttpsConnector<C>: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
 {
-    fn new(tls: &ClientConfig, connector: C) -> Self {
+    fn new(tls: &ClientConfig, connector: C, idle: Option<Duration>) -> Self {
         let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let client = |connector| {
             Client::builder(TokioExecutor::new())
                 .http1_writev(false)
                 .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE)
+                .pool_idle_timeout(idle)
+                .pool_max_idle_per_host(if idle.is_some() { usize::MAX } else { 0 })
                 .build::<_, Outgoing>(connector)
         };
         Self {
@@ -159,13 +195,18 @@ where
 }
 
 impl Pool {
+    fn new(outgoing: &Arc<OutgoingSettings>, direct: bool, idle: Option<Duration>) -> Self {
+        let lanes = (0..lanes::count()).map(|_| OnceLock::new()).collect();
+        Self { outgoing: Arc::clone(outgoing), direct, idle, lanes }
+    }
+
     fn way(&self) -> Option<&Way> {
         let lane = self.lanes.get(lanes::current())?;
         Some(lane.get_or_init(|| {
             let OutgoingSettings { tls, proxy } = &*self.outgoing;
             match proxy.clone().filter(|_| !self.direct) {
-                None => Way::Direct(Box::new(Clients::new(tls, connector()))),
-                Some(proxy) => Way::Tunnelled(Box::new(Clients::new(tls, Tunnel::new(proxy, connector())))),
+                None => Way::Direct(Box::new(Clients::new(tls, connector(), self.idle))),
+                Some(proxy) => Way::Tunnelled(Box::new(Clients::new(tls, Tunnel::new(proxy, connector()), self.idle))),
             }
         }))
     }
@@ -219,7 +260,7 @@ fn is_the_tools(error: &dyn std::error::Error) -> bool {
     causes.any(|cause| matches!(cause.downcast_ref(), Some(OutgoingError::Tool(_))))
 }
 
-fn deepest(error: &dyn std::error::Error) -> String {
+pub(super) fn deepest(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

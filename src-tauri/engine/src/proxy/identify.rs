@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
+use super::forward_proxy::ForwardRefusal;
 use super::respond::Refusal;
 use super::route::{Routes, Tool};
 use crate::config::KeyDigest;
@@ -45,14 +46,28 @@ impl Peer {
 /// # Errors
 /// [`Refusal`].
 pub(super) fn check_origin(peer: Peer, parts: &Parts, port: u16) -> Result<(), Refusal> {
-    if peer == Peer::Foreign {
-        return Err(Refusal::ForeignUser);
-    }
+    check_peer(peer)?;
     // The strict reader lets exactly one through.
     let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     if !is_our_host(host, port) {
         return Err(Refusal::ForeignHost);
     }
+    check_program(parts)
+}
+
+/// The other end is a process of this user (I6).
+///
+/// # Errors
+/// [`Refusal::ForeignUser`].
+pub(super) fn check_peer(peer: Peer) -> Result<(), Refusal> {
+    if peer == Peer::Foreign { Err(Refusal::ForeignUser) } else { Ok(()) }
+}
+
+/// No web page asks (I3).
+///
+/// # Errors
+/// [`Refusal::WebPage`].
+pub(super) fn check_program(parts: &Parts) -> Result<(), Refusal> {
     if parts.headers.contains_key(ORIGIN) || is_from_a_page(&parts.headers) {
         return Err(Refusal::WebPage);
     }
@@ -90,12 +105,39 @@ pub(super) fn tool<'a>(
     let Some(key) = in_path.map(str::to_owned).or_else(|| key_of(&parts.headers)) else {
         return Err(Refusal::NoKey);
     };
-    let digest = KeyDigest(Sha256::digest(key.as_bytes()).into());
+    let digest = digest(&key);
     // The look-up is by digest: how long it takes tells nothing of the key.
     match routes.tool(&digest) {
         Some(tool) if tool.key_in_path || !from_path => Ok(tool),
         _ => Err(guesses.note(digest)),
     }
+}
+
+/// The tool whose key a proxy is shown (RFC 9110 section 11.7.2): every other place of a request belongs to
+/// the upstream that it asks for.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) fn tool_at_a_proxy<'a>(parts: &Parts, routes: &'a Routes, guesses: &Guesses) -> Result<&'a Tool, Refusal> {
+    let shown = parts.headers.get(PROXY_AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(key) = shown.and_then(|value| from_authorization(value.trim())) else {
+        return Err(ForwardRefusal::NoKey.into());
+    };
+    let digest = digest(&key);
+    routes.tool(&digest).ok_or_else(|| match guesses.note(digest) {
+        Refusal::UnknownKey => ForwardRefusal::UnknownKey.into(),
+        too_many => too_many,
+    })
+}
+
+/// Whether this `Authorization` holds a key of ours, for whomever the tool takes us.
+pub(super) fn holds_a_key(value: &HeaderValue) -> bool {
+    let key = value.to_str().ok().and_then(|value| from_authorization(value.trim()));
+    key.is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
+fn digest(key: &str) -> KeyDigest {
+    KeyDigest(Sha256::digest(key.as_bytes()).into())
 }
 
 /// The key, wherever a tool can put it.

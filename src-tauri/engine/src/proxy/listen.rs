@@ -1,38 +1,34 @@
-//! The port on loopback.
+//! The port on loopback, and the socket beside it.
 
+pub(super) mod conversation;
 pub(super) mod lanes;
+mod socket;
 mod strict;
 
 #[cfg(fuzzing)]
 pub(crate) use self::strict::scan_head;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::conversation::{Conversation, Entrance};
 use self::lanes::Lanes;
-use self::strict::StrictFraming;
+use self::socket::Socket;
 use super::Proxy;
 use super::identify::{Peer, PeerError, PeerLookup};
-use super::respond::Body;
 
-/// A whole head must be here within this time; a connection between two requests may rest as long
-/// as it likes only while nothing of the next head has come.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The listening sockets: `127.0.0.1`, and `[::1]` where the machine has it.
+/// The listening sockets: `127.0.0.1`, `[::1]` where the machine has it, and a Unix socket.
 pub struct Port {
     v4: TcpListener,
     v6: Option<TcpListener>,
+    socket: Option<Socket>,
 }
 
 impl Port {
@@ -52,7 +48,16 @@ impl Port {
                 None
             }
         };
-        Ok(Self { v4, v6 })
+        Ok(Self { v4, v6, socket: None })
+    }
+
+    /// Listens at this path too; one that is there already was left by a process that is gone.
+    ///
+    /// # Errors
+    /// Where the path can't be used.
+    pub fn with_socket(mut self, path: &Path) -> io::Result<Self> {
+        self.socket = Some(Socket::bind(path)?);
+        Ok(self)
     }
 
     /// The address on `127.0.0.1`.
@@ -75,6 +80,10 @@ impl Port {
         end: &CancellationToken,
     ) -> io::Result<()> {
         let (peers, lanes) = (Arc::new(PeerLookup::new()), Arc::new(Lanes::start(end)?));
+        if let Some(socket) = self.socket {
+            let (proxy, stop, tracker) = (Arc::clone(&proxy), stop.clone(), tasks.clone());
+            tasks.spawn(socket.serve(proxy, Arc::clone(&lanes), tracker, stop));
+        }
         for listener in [Some(self.v4), self.v6].into_iter().flatten() {
             let (proxy, stop, peers, tracker) = (Arc::clone(&proxy), stop.clone(), Arc::clone(&peers), tasks.clone());
             let lanes = Arc::clone(&lanes);
@@ -86,8 +95,9 @@ impl Port {
                     };
                     match accepted {
                         Ok((stream, address)) => {
-                            let connection =
-                                Connection { proxy: Arc::clone(&proxy), peers: Arc::clone(&peers), stop: stop.clone() };
+                            let (proxy, peers) = (Arc::clone(&proxy), Arc::clone(&peers));
+                            let (stop, tasks) = (stop.clone(), tracker.clone());
+                            let connection = Connection { proxy, peers, stop, tasks };
                             // A socket belongs to the runtime that it was made on; it moves once, here.
                             match stream.into_std() {
                                 Ok(stream) => drop(tracker.spawn_on(connection.serve(stream, address), lanes.next())),
@@ -111,6 +121,7 @@ struct Connection {
     proxy: Arc<Proxy>,
     peers: Arc<PeerLookup>,
     stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Connection {
@@ -123,40 +134,8 @@ impl Connection {
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("nodelay: {e}");
         }
-        let io = StrictFraming::new(stream);
-        let framing = io.handle();
-        let proxy = self.proxy;
-        let service = service_fn(move |request| {
-            let (proxy, framing) = (Arc::clone(&proxy), framing.clone());
-            async move {
-                let response = match framing.refusal(&request) {
-                    Some(refused) => refused.response().map(|body| Body::Full(Some(body))),
-                    None => proxy.handle(peer, request).await,
-                };
-                framing.answered(response.status());
-                Ok::<_, Infallible>(response)
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
-            // The upstream's own response goes through as it came.
-            .auto_date_header(false)
-            // Heads and small bodies in one plain write; measured, and no slower for large bodies.
-            .writev(false)
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades();
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(e) = ended {
-            tracing::debug!("connection: {e}");
-        }
+        let Self { proxy, stop, tasks, .. } = self;
+        Conversation { proxy, entrance: Entrance::Port, peer, stop, tasks }.serve(stream).await;
     }
 
     /// Nothing where the other end is gone already.

@@ -82,7 +82,7 @@ impl Addresses<'_> {
     fn rewrite(&self, reference: &[u8], rewritten: &mut Vec<u8>) -> Result<(), LocationError> {
         let reference = str::from_utf8(reference).map_err(|_| LocationError::Unparsable)?;
         let resolved = self.request.join(reference).map_err(|_| LocationError::Unparsable)?;
-        if self.is_ours(&resolved) {
+        if is_ours(&resolved, self.own_port) {
             return Err(LocationError::PointsAtUs);
         }
         match self.below_base(&resolved) {
@@ -111,27 +111,27 @@ impl Addresses<'_> {
         let path = url.path().strip_prefix(self.base.path().trim_end_matches('/'))?;
         (same_origin && (path.is_empty() || path.starts_with('/'))).then_some(path)
     }
+}
 
-    /// Whether a connection to this address would reach our listener. The port decides whatever the
-    /// scheme, since the tool might change that.
-    fn is_ours(&self, url: &Url) -> bool {
-        if url.port_or_known_default() != Some(self.own_port) {
-            return false;
+/// Whether a connection to this address would reach our listener. The port decides whatever the
+/// scheme, since the tool might change that.
+pub(super) fn is_ours(url: &Url, own_port: u16) -> bool {
+    if url.port_or_known_default() != Some(own_port) {
+        return false;
+    }
+    match url.host() {
+        // An unspecified address as a destination is this machine.
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => ip.is_loopback() || ip.is_unspecified(),
+            None => ip.is_loopback() || ip.is_unspecified(),
+        },
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            // RFC 6761 section 6.3: every name below localhost is loopback.
+            name == "localhost" || name.ends_with(".localhost")
         }
-        match url.host() {
-            // An unspecified address as a destination is this machine.
-            Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-            Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
-                Some(ip) => ip.is_loopback() || ip.is_unspecified(),
-                None => ip.is_loopback() || ip.is_unspecified(),
-            },
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.').to_ascii_lowercase();
-                // RFC 6761 section 6.3: every name below localhost is loopback.
-                name == "localhost" || name.ends_with(".localhost")
-            }
-            None => false,
-        }
+        None => false,
     }
 }
 

@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LINK, LOCATION, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LINK, LOCATION, PROXY_AUTHENTICATE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -14,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 use super::forward::UpstreamError;
+use super::forward_proxy::ForwardRefusal;
 use super::json_rpc::Caller;
 use super::location::{Addresses, LocationError};
 use super::recognise::Seen;
@@ -104,6 +107,15 @@ pub enum Refusal {
     BadLocation(ServiceName),
     /// The token can't be a header.
     UnusableToken,
+    /// Several services of the tool are where the request goes, and nothing tells them apart.
+    SeveralServices {
+        /// Where.
+        host: String,
+        /// Which.
+        services: Vec<ServiceName>,
+    },
+    /// The forward proxy's own reasons.
+    Forward(ForwardRefusal),
 }
 
 impl Refusal {
@@ -134,14 +146,11 @@ impl Refusal {
             Self::Scopes { .. } => "scopes_needed",
             Self::SignInWanted { .. } => "sign_in_needed",
             Self::Renewed { .. } => "token_renewed",
-            Self::Upstream { trouble, .. } => match trouble {
-                UpstreamError::Unreachable(_) => "upstream_unreachable",
-                UpstreamError::Broken(_) => "upstream_broken",
-                UpstreamError::Silent => "upstream_silent",
-                UpstreamError::Tool(_) => "bad_body",
-            },
+            Self::Upstream { trouble, .. } => upstream_code(trouble),
             Self::BadLocation(_) => "bad_location",
             Self::UnusableToken => "unusable_token",
+            Self::SeveralServices { .. } => "several_services",
+            Self::Forward(why) => why.code(),
         }
     }
 
@@ -170,6 +179,8 @@ impl Refusal {
             Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
             Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
             Self::PointsAtUs(_) => StatusCode::LOOP_DETECTED,
+            Self::SeveralServices { .. } => StatusCode::CONFLICT,
+            Self::Forward(why) => why.status(),
             Self::Session {
                 why: Unready::NeedsPerson(_) | Unready::SignedOut | Unready::RefreshDidNotHelp,
                 answer,
@@ -186,9 +197,8 @@ impl Refusal {
             Self::Session { .. } | Self::Scopes { .. } | Self::SignInWanted { .. } | Self::Renewed { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Upstream { trouble: UpstreamError::Silent, .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upstream { trouble: UpstreamError::Tool(_), .. } => StatusCode::BAD_REQUEST,
-            Self::Upstream { .. } | Self::BadLocation(_) | Self::UnusableToken => StatusCode::BAD_GATEWAY,
+            Self::Upstream { trouble, .. } => upstream_status(trouble),
+            Self::BadLocation(_) | Self::UnusableToken => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -196,7 +206,7 @@ impl Refusal {
         match self {
             Self::TooManyGuesses(wait) => Some(wait.as_secs().max(1)),
             Self::Session { why: Unready::Provider { retry_after, .. }, .. } => Some(retry_after.as_secs().max(1)),
-            Self::Session { why: Unready::Vault(_), .. } => Some(5),
+            Self::Session { why: Unready::Vault(_), .. } | Self::Forward(ForwardRefusal::NoAuthority(_)) => Some(5),
             Self::Renewed { .. } => Some(1),
             Self::Session { .. } | Self::Scopes { .. } | Self::SignInWanted { .. } | Self::Paused => Some(30),
             _ => None,
@@ -219,6 +229,24 @@ impl Refusal {
                 quotable(&wording::refusal(self).detail)
             )],
         }
+    }
+}
+
+/// The stable code of an upstream's silence.
+pub(super) fn upstream_code(trouble: &UpstreamError) -> &'static str {
+    match trouble {
+        UpstreamError::Unreachable(_) => "upstream_unreachable",
+        UpstreamError::Broken(_) => "upstream_broken",
+        UpstreamError::Silent => "upstream_silent",
+        UpstreamError::Tool(_) => "bad_body",
+    }
+}
+
+pub(super) fn upstream_status(trouble: &UpstreamError) -> StatusCode {
+    match trouble {
+        UpstreamError::Silent => StatusCode::GATEWAY_TIMEOUT,
+        UpstreamError::Tool(_) => StatusCode::BAD_REQUEST,
+        UpstreamError::Unreachable(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -252,6 +280,9 @@ pub(super) fn refuse(refusal: &Refusal, caller: &Caller) -> Response<Body> {
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        headers.insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"signbell\""));
     }
     for challenge in refusal.challenges(status) {
         if let Ok(value) = HeaderValue::try_from(challenge) {
@@ -358,7 +389,7 @@ fn rewrite_addresses(headers: &mut HeaderMap, exchange: &Exchange<'_>) -> Result
 }
 
 /// From here on raw bytes go both ways until either side ends.
-fn join(client: OnUpgrade, upstream: OnUpgrade) {
+pub(super) fn join(client: OnUpgrade, upstream: OnUpgrade) {
     tokio::spawn(async move {
         let Ok((client, upstream)) = tokio::try_join!(client, upstream) else { return };
         let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));

@@ -13,8 +13,8 @@ use http::request::Parts;
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-pub(super) use self::path::is_service_name;
-use self::path::{PathKey, Reserved, Rest, Target as PathTarget};
+use self::path::{PathKey, Reserved, Target as PathTarget};
+pub(super) use self::path::{Rest, is_service_name};
 use super::Pool;
 use super::respond::Refusal;
 use crate::browser::is_loopback;
@@ -99,6 +99,16 @@ impl Routes {
         self.services.get(name)
     }
 
+    /// Every service.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Route> {
+        self.services.values()
+    }
+
+    /// The services that a tool may use.
+    pub(super) fn of_tool(&self, tool: &Tool) -> impl Iterator<Item = &Route> {
+        tool.services.iter().filter_map(|name| self.services.get(name))
+    }
+
     pub(super) fn tool(&self, digest: &KeyDigest) -> Option<&Tool> {
         self.tools.get(digest).filter(|tool| bool::from(tool.key.0.ct_eq(&digest.0)))
     }
@@ -125,12 +135,7 @@ pub(super) struct Target<'a> {
 /// # Errors
 /// [`Refusal`]: a reserved name, or a target that could lead elsewhere.
 pub(super) fn target(parts: &Parts) -> Result<Target<'_>, Refusal> {
-    if parts.method == http::Method::CONNECT || parts.uri.authority().is_some() {
-        return Err(Refusal::BadTarget(path::TargetError::NotOriginForm.to_string()));
-    }
-    if parts.method == http::Method::TRACE {
-        return Err(Refusal::Trace);
-    }
+    origin_form(parts)?;
     if let Some(service) = service_of_host(parts) {
         let whole = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         if let Some(reserved) = Reserved::of(whole.split(['/', '?']).nth(1).unwrap_or_default())
@@ -144,13 +149,43 @@ pub(super) fn target(parts: &Parts) -> Result<Target<'_>, Refusal> {
     match path::of_request(&parts.uri).map_err(|e| Refusal::BadTarget(e.to_string()))? {
         PathTarget::Reserved(_) => Err(Refusal::Reserved),
         PathTarget::Service { key, service, rest } => {
-            // An MCP client that looks below the service for an authorization server finds none here.
-            if rest.as_str().trim_start_matches('/').starts_with(".well-known/oauth-") {
-                return Err(Refusal::Reserved);
-            }
+            not_oauth(rest)?;
             Ok(Target { key, service, rest, by_host: false })
         }
     }
+}
+
+/// Only a path is asked for (RFC 9112 section 3.2.1), and not with TRACE.
+///
+/// # Errors
+/// [`Refusal`] for any other form, which could name another upstream.
+pub(super) fn origin_form(parts: &Parts) -> Result<(), Refusal> {
+    if parts.method == http::Method::CONNECT || parts.uri.authority().is_some() {
+        return Err(Refusal::BadTarget(path::TargetError::NotOriginForm.to_string()));
+    }
+    if parts.method == http::Method::TRACE {
+        return Err(Refusal::Trace);
+    }
+    Ok(())
+}
+
+/// An MCP client that looks below the service for an authorization server finds none here (E10).
+///
+/// # Errors
+/// [`Refusal::Reserved`].
+pub(super) fn not_oauth(rest: Rest<'_>) -> Result<(), Refusal> {
+    match rest.as_str().trim_start_matches('/').starts_with(".well-known/oauth-") {
+        true => Err(Refusal::Reserved),
+        false => Ok(()),
+    }
+}
+
+/// The address of `rest` below `base`.
+///
+/// # Errors
+/// [`Refusal::BadTarget`].
+pub(super) fn join(base: &Url, rest: Rest<'_>) -> Result<Uri, Refusal> {
+    path::join(base, rest).map_err(|e| Refusal::BadTarget(e.to_string()))
 }
 
 fn service_of_host(parts: &Parts) -> Option<&str> {
@@ -171,7 +206,7 @@ impl<'a> Target<'a> {
 
     /// The address at the upstream; always below `base`.
     pub(super) fn upstream(&self, base: &Url) -> Result<Uri, Refusal> {
-        path::join(base, self.rest).map_err(|e| Refusal::BadTarget(e.to_string()))
+        join(base, self.rest)
     }
 
     /// The base's address as the tool used it.

@@ -26,6 +26,9 @@ pub struct Preset {
     /// How the token is put in.
     #[serde(default)]
     pub inject: Injection,
+    /// In which variables its clients want some token before they call.
+    #[serde(default)]
+    pub token_variables: Vec<String>,
     /// In the order in which they are asked.
     #[serde(default, deserialize_with = "shared")]
     pub rules: Vec<Arc<Rule>>,
@@ -78,6 +81,7 @@ pub fn standard() -> &'static Preset {
             hosts: vec![],
             scopes: Scopes::default(),
             inject: Injection::default(),
+            token_variables: vec![],
             rules: vec![],
         })
     });

@@ -14,7 +14,7 @@ pub struct Refused {
     pub remedy: String,
 }
 
-fn refused(title: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Refused {
+pub(super) fn refused(title: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Refused {
     Refused { title, detail: detail.into(), remedy: remedy.into() }
 }
 
@@ -106,6 +106,8 @@ pub fn refusal(refusal: &Refusal) -> Refused {
         Refusal::UnusableToken => {
             refused("Unusable token", "The provider's token can't be sent in a header.", String::new())
         }
+        Refusal::SeveralServices { host, services } => super::several_services(host, services),
+        Refusal::Forward(why) => super::forward_refusal(why),
     }
 }
 
