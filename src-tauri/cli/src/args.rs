@@ -1,5 +1,7 @@
 //! What can be typed, and nothing that can't be done yet.
 
+mod forward;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use url::Url;
+
+pub(crate) use self::forward::Forward;
 
 /// Keeps your OAuth sign-ins alive for every tool on this machine.
 #[derive(Debug, Parser)]
@@ -95,9 +99,15 @@ pub(crate) enum Command {
     },
     /// Run a command with the addresses of a tool's services and a key in its environment.
     #[command(
-        after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends.\n\nExample:\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
+        after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends. While the forward proxy is on (`signbell forward on`), it also finds HTTPS_PROXY and its relatives, a bundle of certificates for this run alone, and a placeholder where a client wants some token before it calls.\n\nExamples:\n  signbell run --tool my-script -- gh api user\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
     )]
     Run(Run),
+    /// Serve programs that can't change their base URL, through HTTPS_PROXY.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  signbell forward on\n  signbell run --tool my-script -- gh api user"
+    )]
+    Forward(Forward),
     /// Be a stdio MCP server that is a remote one, for clients that speak stdio alone.
     #[command(
         after_help = "Takes the place of `npx mcp-remote URL` in a client's configuration. A URL that nobody has added yet is added; the first request rings for the sign-in.\n\nExample:\n  signbell mcp https://mcp.example.com/mcp"

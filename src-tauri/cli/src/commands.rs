@@ -7,6 +7,7 @@ mod app;
 mod credential;
 mod demo;
 mod doctor;
+mod forward;
 mod manual;
 mod mcp;
 mod provider;
@@ -71,6 +72,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tool(command) => tool::run(context, command).await?,
         Command::Token { account, min_valid } => token::run(context, account, min_valid).await?,
         Command::Mcp(args) => mcp::run(context, args).await?,
+        Command::Forward(command) => forward::run(context, command).await?,
         Command::Run(args) => return run::run(context, args).await,
         Command::Credential(Credential::Git { tool, operation }) => credential::git(context, tool, &operation).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,

@@ -1,5 +1,7 @@
 //! `signbell run`: a command with the addresses and a key in its environment, both for as long as it runs.
 
+mod through;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
@@ -17,22 +19,29 @@ use signbell_engine::wording::cli as words;
 pub(super) async fn run(context: &Context, args: Run) -> Result<u8, Failure> {
     let Some((program, rest)) = args.command.split_first() else { return Err(words::no_program()) };
     // The key is good while this conversation is open: it ends with us, however that happens.
-    let request = Request::Lend { tool: args.tool, seconds: None, forward: false };
+    let request = Request::Lend { tool: args.tool, seconds: None, forward: true };
     let mut loan = Conversation::open(&context.socket(), &request).await?;
     let Some(Reply::ToolKey(lent)) = loan.next().await? else { return Err(words::odd_reply()) };
     let failed = |e| words::cannot_start(&program.to_string_lossy(), &e);
     // A terminal's Ctrl-C reaches the command too; it decides what to do about it.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut child = Command::new(program).args(rest).envs(environment(&lent)).spawn().map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    // Its file goes when this does, after the command.
+    let through = through::prepare(&lent)?;
+    let mut command = Command::new(program);
+    command.args(rest).envs(environment(&lent)).envs(through.iter().flat_map(|through| through.variables()));
+    let mut child = command.spawn().map_err(failed)?;
     let status = loop {
         tokio::select! {
             ended = child.wait() => break ended.map_err(failed)?,
             _ = interrupt.recv() => {}
+            // Likewise when its terminal closes; what the command was given ends after it.
+            _ = hangup.recv() => {}
             _ = terminate.recv() => pass_on(&child),
         }
     };
-    drop(loan);
+    drop((loan, through));
     Ok(code(status))
 }
 

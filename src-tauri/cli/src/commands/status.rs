@@ -8,6 +8,7 @@ use super::Context;
 use crate::output::field;
 use crate::table::table;
 use crate::when;
+use signbell_engine::wording::FORWARDING_ON;
 use signbell_engine::wording::cli as words;
 
 pub(super) async fn run(context: &Context, only: Option<AccountName>) -> Result<(), Failure> {
@@ -27,6 +28,9 @@ pub(super) async fn run(context: &Context, only: Option<AccountName>) -> Result<
 fn overview(view: &AppView, now: u64) -> String {
     let proxy = &view.proxy;
     let mut parts = vec![field(&words::proxy(&proxy.address, proxy.running, proxy.paused, &proxy.vault))];
+    if proxy.forward {
+        parts.push(FORWARDING_ON.to_owned());
+    }
     parts.extend(view.banners.iter().map(|banner| field(banner)));
     let accounts = if view.accounts.is_empty() { words::NO_ACCOUNTS.to_owned() } else { accounts(&view.accounts, now) };
     format!("{}\n\n{accounts}", parts.join("\n"))
@@ -109,10 +113,12 @@ mod tests {
              Next: signbell sign-in google"
         );
         view.accounts.clear();
+        view.proxy.forward = true;
         view.banners = vec!["No keyring\x1b[0m.".into()];
         assert_eq!(
             overview(&view, 0),
-            "Proxy http://127.0.0.1:8401, running. Tokens: keyring.\nNo keyring\\u{1b}[0m.\n\n\
+            "Proxy http://127.0.0.1:8401, running. Tokens: keyring.\n\
+             The forward proxy is on (`signbell forward status`).\nNo keyring\\u{1b}[0m.\n\n\
              No accounts yet. Add one with `signbell add URL`."
         );
     }

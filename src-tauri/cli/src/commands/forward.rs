@@ -1,0 +1,53 @@
+//! `signbell forward`: the forward proxy, on or off, and what trusts it.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use signbell_engine::control::{Failure, Forwarding, Reply, Request};
+use signbell_engine::wording;
+
+use super::Context;
+use crate::args::Forward;
+use signbell_engine::wording::cli as words;
+
+pub(super) async fn run(context: &Context, command: Forward) -> Result<(), Failure> {
+    let trust = matches!(command, Forward::Trust);
+    let on = match command {
+        Forward::On { yes } => {
+            if !ask(context, None).await?.on {
+                confirm(context, yes)?;
+            }
+            Some(true)
+        }
+        Forward::Off => Some(false),
+        Forward::Status | Forward::Trust => None,
+    };
+    let forwarding = ask(context, on).await?;
+    context.out.result(&forwarding, || match trust {
+        true => wording::trust_forwarding(&forwarding),
+        false => wording::forwarding_stands(&forwarding),
+    })
+}
+
+async fn ask(context: &Context, on: Option<bool>) -> Result<Forwarding, Failure> {
+    match context.call(&Request::Forward { on }).await? {
+        Reply::Forwarding(forwarding) => Ok(forwarding),
+        _ => Err(words::odd_reply()),
+    }
+}
+
+/// It widens what tools can do, so the person says so: at a terminal, or with `--yes`.
+fn confirm(context: &Context, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(wording::forwarding_unconfirmed());
+    }
+    context.out.say(wording::TURN_FORWARDING_ON);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|e| words::input_failed("answer", &e))?;
+    match line.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(wording::forwarding_unconfirmed()),
+    }
+}
