@@ -51,6 +51,7 @@ needs_test() {
     need openssl openssl openssl "makes a certificate that nobody trusts"
     need git git git "a tool with a credential helper"
     need faketime faketime libfaketime "clocks that are wrong"
+    need gh gh gh "a tool that can't change its base URL"
     need Xvfb xvfb /usr/bin/Xvfb "a display for each test"
     need dbus-daemon dbus-daemon dbus-daemon "a session bus for each test"
     need xfce4-panel xfce4-panel xfce4-panel "shows the tray"

@@ -45,7 +45,7 @@ impl Outside {
 }
 
 /// Makes a key and a certificate for it.
-fn certificate(more: &[&str], key: &Path, certificate: &Path) -> Result<()> {
+pub fn certificate(more: &[&str], key: &Path, certificate: &Path) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
     openssl.args(more).arg("-keyout").arg(key).arg("-out").arg(certificate);
