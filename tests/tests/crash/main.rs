@@ -5,6 +5,8 @@
 //! With a provider that gives a rotated refresh token some seconds of grace, no session may be lost. With a
 //! strict one, only where the answer itself was lost; and then the person is told by the first request.
 
+#![expect(clippy::print_stdout, reason = "the figures are what a long run is for")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
