@@ -26,7 +26,7 @@ export function accountRow(account, view, now) {
   const needing = account.state === 'needs_sign_in';
   return h(
     'li',
-    { class: `row${needsPerson(account) ? ' needs' : ''}${open ? ' is-open' : ''}`, key: id, 'data-home': `row-${id}` },
+    { class: `row${needsPerson(account) ? ' needs' : ''}${open ? ' is-open' : ''}`, key: id, roam: `account-${id}`, 'data-home': `row-${id}` },
     h(
       'div',
       { class: 'row-head' },

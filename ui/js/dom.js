@@ -5,8 +5,12 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const drawn = new WeakMap(); // node -> the description that it shows
 let mounted = []; // run once the new nodes are in the document
+const roaming = new Map(); // `roam` -> the node of that name, wherever it stands
 
-/** Describes an element. `props.key` names it among its siblings; null and false children are dropped. */
+/**
+ * Describes an element. `props.key` names it among its siblings, `props.roam` in the whole page: one that
+ * turns up in another list is the same node there. Null and false children are dropped.
+ */
 export function h(tag, props, ...children) {
   const all = props ?? {};
   return { tag, props: all, key: all.key, children: children.flat(Infinity).filter(isChild).map(describe) };
@@ -21,22 +25,31 @@ export function name(text, props) {
 export function draw(root, ...children) {
   const focused = document.activeElement;
   const place = focused?.closest?.('[data-home]')?.dataset.home;
+  const selected = selection(focused);
   reconcile(root, children.flat(Infinity).filter(isChild).map(describe));
   const run = mounted;
   mounted = [];
   for (const [hook, node] of run) hook(node);
-  keepFocus(focused, place);
+  for (const [of, node] of roaming) if (!node.isConnected) roaming.delete(of);
+  keepFocus(focused, place, selected);
 }
 
 // A moved node loses its focus; a removed one (its button went with its state) leaves it to the same
 // id elsewhere, or to the head of the row that it was in.
-function keepFocus(focused, place) {
+function keepFocus(focused, place, selected) {
   if (!focused || focused === document.body || document.activeElement === focused) return;
   if (document.activeElement && document.activeElement !== document.body) return;
   const heir = focused.isConnected
     ? focused
     : (focused.id && document.getElementById(focused.id)) || (place && document.getElementById(place));
   heir?.focus?.({ preventScroll: true });
+  if (selected && heir === focused) heir.setSelectionRange(...selected);
+}
+
+// What is selected in a field, or where its caret stands; a field that moves forgets it.
+function selection(field) {
+  if (!field?.matches?.('input[type="text"], textarea')) return null;
+  return [field.selectionStart, field.selectionEnd, field.selectionDirection];
 }
 
 function isChild(child) {
@@ -63,15 +76,29 @@ function reconcile(parent, wanted) {
     return node ?? create(next, parent.namespaceURI);
   });
   for (const node of [...keyed.values(), ...plain]) node.remove();
+  arrange(parent, nodes);
+}
+
+// Puts the nodes in their order. The one with the focus stays where it is while the others go round it: a
+// node that is moved loses the focus, and a screen reader would read it again.
+function arrange(parent, nodes) {
+  const focused = nodes.find((node) => node.parentNode === parent && node.contains(document.activeElement));
   let here = parent.firstChild;
   for (const node of nodes) {
+    if (node === focused) {
+      while (here !== node) {
+        const after = here.nextSibling;
+        parent.appendChild(here);
+        here = after;
+      }
+    }
     if (node === here) here = here.nextSibling;
     else parent.insertBefore(node, here);
   }
 }
 
 function takeKeyed(keyed, next) {
-  const node = keyed.get(next.key);
+  const node = keyed.get(next.key) ?? roaming.get(next.props?.roam);
   if (!node || drawn.get(node).tag !== next.tag) return null;
   keyed.delete(next.key);
   return node;
@@ -94,6 +121,7 @@ function create(next, namespace) {
   drawn.set(node, next);
   reconcile(node, next.children);
   if (next.props.mount) mounted.push([next.props.mount, node]);
+  if (next.props.roam) roaming.set(next.props.roam, node);
   return node;
 }
 
@@ -114,7 +142,7 @@ function apply(node, was, props) {
 }
 
 function set(node, prop, value, was) {
-  if (prop === 'key' || prop === 'mount') return;
+  if (prop === 'key' || prop === 'mount' || prop === 'roam') return;
   if (prop === 'on') {
     for (const event of Object.keys(was ?? {})) if (!value?.[event]) node[`on${event}`] = null;
     for (const [event, handler] of Object.entries(value ?? {})) node[`on${event}`] = handler;

@@ -234,7 +234,7 @@ export function chip(text, icon) {
 
 /** A line of a row's inside: what it is, and what it says. */
 export function fact(words, ...value) {
-  return h('div', { class: 'fact' }, h('dt', null, words), h('dd', null, value));
+  return h('div', { class: 'fact', key: words }, h('dt', null, words), h('dd', null, value));
 }
 
 function ignore() {}
