@@ -3,7 +3,9 @@
 //! Kept as JSON lines in `activity.jsonl`. No record has a field that could hold a secret, a body or
 //! a URL's query.
 
-use std::collections::VecDeque;
+mod tally;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use self::tally::Counter;
+pub use self::tally::Tally;
 use crate::model::{AccountName, ServiceName, ToolName};
 
 /// One thing that happened.
@@ -38,6 +42,9 @@ pub struct Record {
     /// The refusal that it began with, and what was decided about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub refusal: Option<Refused>,
+    /// Whether the person had a part in it: a request that waited for them, a renewal that they asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub by_person: bool,
 }
 
 /// How a server said no, and what was decided. Never a body.
@@ -104,8 +111,11 @@ pub struct Activity {
 
 struct Inner {
     recent: Mutex<VecDeque<Record>>,
+    counter: Mutex<Counter>,
+    /// Accounts that are there for a while only: nothing of theirs is counted.
+    uncounted: Mutex<BTreeSet<AccountName>>,
     live: broadcast::Sender<Record>,
-    writer: mpsc::Sender<Record>,
+    writer: mpsc::Sender<Written>,
 }
 
 impl Activity {
@@ -114,20 +124,31 @@ impl Activity {
     #[must_use]
     pub fn open(path: PathBuf) -> Self {
         let recent = read_newest(&path);
-        let (writer, records) = mpsc::channel::<Record>();
+        let tally_file = path.with_file_name("tally.json");
+        let counter = Counter::open(&tally_file, &recent);
+        let (writer, records) = mpsc::channel::<Written>();
         let (live, _) = broadcast::channel(256);
         let spawned = std::thread::Builder::new().name("activity".into()).spawn(move || {
             let mut file = Log { path, size: 0, file: None };
-            for record in records {
-                if let Err(e) = file.append(&record) {
-                    tracing::warn!("activity: {e}");
+            while let Ok(first) = records.recv() {
+                let mut newest = None;
+                // Many at once are one write of the tally.
+                for Written { record, tally } in std::iter::once(first).chain(records.try_iter()) {
+                    if let Err(e) = file.append(&record) {
+                        tracing::warn!("activity: {e}");
+                    }
+                    newest = tally.or(newest);
+                }
+                if let Some(Err(e)) = newest.map(|tally| tally.write(&tally_file)) {
+                    tracing::warn!("{}: {e}", tally_file.display());
                 }
             }
         });
         if let Err(e) = spawned {
             tracing::warn!("activity is not written: {e}");
         }
-        Self { inner: Arc::new(Inner { recent: Mutex::new(recent), live, writer }) }
+        let (recent, counter, uncounted) = (Mutex::new(recent), Mutex::new(counter), Mutex::default());
+        Self { inner: Arc::new(Inner { recent, counter, uncounted, live, writer }) }
     }
 
     /// Notes that something of this kind happened; `fill` says to what.
@@ -142,6 +163,7 @@ impl Activity {
             text: String::new(),
             took_ms: None,
             refusal: None,
+            by_person: false,
         };
         fill(&mut record);
         let mut recent = self.recent();
@@ -150,9 +172,22 @@ impl Activity {
         }
         recent.push_back(record.clone());
         drop(recent);
+        let counted = record.account.as_ref().is_none_or(|account| !lock(&self.inner.uncounted).contains(account));
+        let tally = if counted { lock(&self.inner.counter).count(&record) } else { None };
         // Nobody follows: fine.
         let _ = self.inner.live.send(record.clone());
-        let _ = self.inner.writer.send(record);
+        let _ = self.inner.writer.send(Written { record, tally });
+    }
+
+    /// What Signbell spared the person since it began to count.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        lock(&self.inner.counter).tally()
+    }
+
+    /// Nothing of these accounts is counted.
+    pub fn leave_out(&self, accounts: BTreeSet<AccountName>) {
+        *lock(&self.inner.uncounted) = accounts;
     }
 
     /// The newest records, oldest first, and those to come.
@@ -164,8 +199,18 @@ impl Activity {
     }
 
     fn recent(&self) -> MutexGuard<'_, VecDeque<Record>> {
-        self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.recent)
     }
+}
+
+/// A record on its way to the file, and the tally where it moved.
+struct Written {
+    record: Record,
+    tally: Option<Tally>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_newest(path: &Path) -> VecDeque<Record> {
@@ -241,7 +286,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn record(text: &str) -> Record {
+    pub(super) fn record(text: &str) -> Record {
         Record {
             at: 1,
             kind: Kind::Used,
@@ -251,6 +296,7 @@ mod tests {
             text: text.into(),
             took_ms: None,
             refusal: None,
+            by_person: false,
         }
     }
 

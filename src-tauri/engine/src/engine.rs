@@ -368,6 +368,7 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         underway: Mutex::new(HashMap::new()),
         lent: Mutex::default(),
         vault_trouble: Mutex::new(None),
+        asked_for: Mutex::default(),
         view: watch::Sender::new(Arc::new(AppView::default())),
         notices,
         changed,

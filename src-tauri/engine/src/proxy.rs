@@ -346,8 +346,10 @@ impl Exchange<'_> {
         };
         self.record(Kind::Recovered, &text, |record| {
             record.took_ms = millis(trail.began.elapsed());
+            record.by_person = trail.waited;
             record.refusal = trail.refusal.as_ref().map(|seen| seen.explained(wording::decision(seen.decision)));
         });
+        self.proxy.changed.notify_one();
     }
 
     /// How many JSON-RPC calls the request holds; one where it is no batch.

@@ -68,6 +68,7 @@ mod tests {
     fn g2_a_record_is_one_line() {
         let account: AccountName = "linear".parse().unwrap();
         let mut record = Record {
+            by_person: false,
             at: 0,
             kind: Kind::Refreshed,
             account: Some(account.clone()),

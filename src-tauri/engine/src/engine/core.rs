@@ -1,6 +1,6 @@
 //! Everything that runs, in one place: configuration, sessions, the proxy's routes, the snapshot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub(crate) struct Core {
     /// Keys that are good for a while, and whose they are.
     pub(super) lent: Mutex<HashMap<KeyDigest, ToolName>>,
     pub(super) vault_trouble: Mutex<Option<VaultError>>,
+    /// Grants whose renewal the person asked for just now.
+    pub(super) asked_for: Mutex<HashSet<GrantId>>,
     pub(crate) view: watch::Sender<Arc<AppView>>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(super) changed: Arc<Notify>,
@@ -165,6 +167,7 @@ impl Core {
         let own = config.tools.iter().map(|(name, settings)| tool(name, settings, settings.key_sha256));
         self.proxy.set_routes(Routes::new(services, own.chain(lent)));
         self.forward_as_set(&config);
+        self.activity.leave_out(lock(&self.settings).ephemeral.accounts.keys().cloned().collect());
         self.changed.notify_one();
     }
 
@@ -289,9 +292,11 @@ impl Core {
             Event::Ended(reason) => (Kind::Ended, wording::ended(&title, *reason), None),
             Event::Unsaved(why) => (Kind::RefreshFailed, wording::unsaved(&title, why), None),
         };
+        let asked_for = matches!(event, Event::Refreshed(_)) && lock(&self.asked_for).remove(grant);
         self.activity.record(kind, |record| {
             record.account = Some(grant.account.clone());
             record.text = text;
+            record.by_person = asked_for;
             record.took_ms = took.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
         });
         match event {

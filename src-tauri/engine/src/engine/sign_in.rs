@@ -381,8 +381,11 @@ impl Core {
     pub(crate) async fn refresh(&self, account: &AccountName) -> Result<SignedIn, Failure> {
         self.must_exist(account)?;
         let title = self.titles(&self.config(), account).1;
-        for session in self.sessions_of(account).values() {
-            if let Err(unready) = session.renew().await {
+        for (grant, session) in self.sessions_of(account) {
+            lock(&self.asked_for).insert(grant.clone());
+            let renewed = session.renew().await;
+            lock(&self.asked_for).remove(&grant);
+            if let Err(unready) = renewed {
                 return Err(wording::unready(&title, account, &unready));
             }
         }
