@@ -11,9 +11,9 @@ use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::choices::{self, Choice};
 use signbell_engine::control::{
-    AddService, AddTool, Added, Failure, FirstCall, Found, Reply, Request, SignedIn, ToolKey,
+    AddService, AddTool, Added, Failure, FirstCall, Found, Judged, Reply, Request, SignedIn, ToolKey,
 };
-use signbell_engine::model::{AccountName, ServiceName, ToolName};
+use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use signbell_engine::view::{AccountView, AppView};
 use signbell_engine::{browser, rules, wording};
 use tauri::{State, Url};
@@ -139,6 +139,34 @@ pub(crate) async fn service_remove(desk: Window<'_>, service: ServiceName) -> An
 }
 
 #[tauri::command]
+pub(crate) async fn service_set(
+    desk: Window<'_>,
+    service: ServiceName,
+    hold_seconds: Option<u64>,
+    replay_unsafe: Option<bool>,
+    expired: Option<ExpiredAnswer>,
+    preset: Option<String>,
+) -> Answer<()> {
+    let request = Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset };
+    ask::done(&desk.socket, &request).await
+}
+
+#[tauri::command]
+pub(crate) async fn service_usual_hold(desk: Window<'_>, service: ServiceName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ServiceUsualHold { service }).await
+}
+
+#[tauri::command]
+pub(crate) async fn service_test(desk: Window<'_>, service: ServiceName, response: String) -> Answer<Judged> {
+    ask::answer(&desk.socket, &Request::ServiceTest { service, response }, judged).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_narrow(desk: Window<'_>, tool: ToolName, service: ServiceName) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ToolNarrow { tool, service }).await
+}
+
+#[tauri::command]
 pub(crate) async fn tool_add(desk: Window<'_>, tool: AddTool) -> Answer<ToolKey> {
     ask::answer(&desk.socket, &Request::ToolAdd(tool), tool_key).await
 }
@@ -212,6 +240,10 @@ fn called(reply: Reply) -> Option<FirstCall> {
 
 fn added(reply: Reply) -> Option<Added> {
     if let Reply::Added(added) = reply { Some(added) } else { None }
+}
+
+fn judged(reply: Reply) -> Option<Judged> {
+    if let Reply::Judged(judged) = reply { Some(judged) } else { None }
 }
 
 fn tool_key(reply: Reply) -> Option<ToolKey> {

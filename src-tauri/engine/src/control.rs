@@ -118,6 +118,11 @@ pub enum Request {
         #[serde(default)]
         preset: Option<String>,
     },
+    /// Takes a service's own hold time back: the proxy's counts.
+    ServiceUsualHold {
+        /// Which service.
+        service: ServiceName,
+    },
     /// Which rule of the service would match a saved response: [`Reply::Judged`].
     ServiceTest {
         /// Which service.
@@ -175,6 +180,13 @@ pub enum Request {
     ToolRemove {
         /// Which tool.
         tool: ToolName,
+    },
+    /// A tool may no longer use a service.
+    ToolNarrow {
+        /// Which tool.
+        tool: ToolName,
+        /// Which service.
+        service: ServiceName,
     },
     /// An access token that lives at least so long: [`Reply::Token`], if the person allowed it.
     Token {

@@ -189,6 +189,33 @@ pub struct ServiceView {
     pub account: AccountName,
     /// The RFC 8707 resource, if it has one.
     pub resource: Option<String>,
+    /// What is known of such services, if anything: the preset's name.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// The same as shown to people.
+    #[serde(default)]
+    pub preset_title: Option<String>,
+    /// The one origin that its tokens go to: `https://api.linear.app`.
+    #[serde(default)]
+    pub origin: String,
+    /// The header that they go in, and how it begins: `Authorization: Bearer`.
+    #[serde(default)]
+    pub header: String,
+    /// How long a request waits for the person, in seconds; 0 where it does not.
+    #[serde(default)]
+    pub hold_seconds: u64,
+    /// The same for JSON-RPC requests.
+    #[serde(default)]
+    pub hold_seconds_json_rpc: u64,
+    /// Whether these are its own, and not those of the proxy.
+    #[serde(default)]
+    pub own_hold: bool,
+    /// Whether POST and other unsafe methods are sent again after a 401.
+    #[serde(default)]
+    pub replay_unsafe: bool,
+    /// What its tools get when the person is needed and did not come, unless the tool says otherwise.
+    #[serde(default)]
+    pub expired: ExpiredAnswer,
 }
 
 /// One registered program.

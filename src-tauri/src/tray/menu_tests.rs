@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used)]
+use signbell_engine::model::ExpiredAnswer;
 use signbell_engine::view::{ProxyView, RingView, ServiceView};
 
 use super::*;
@@ -103,6 +104,15 @@ fn those_that_need_the_person_come_first() {
         address: "http://127.0.0.1:8401/linear".into(),
         account: "ada".parse().unwrap(),
         resource: None,
+        preset: None,
+        preset_title: None,
+        origin: String::new(),
+        header: String::new(),
+        hold_seconds: 0,
+        hold_seconds_json_rpc: 0,
+        own_hold: false,
+        replay_unsafe: true,
+        expired: ExpiredAnswer::Automatic,
     }];
     assert_eq!(
         drawn(&menu(&view)),

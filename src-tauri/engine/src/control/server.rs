@@ -95,6 +95,7 @@ impl Connection {
             Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset } => {
                 done(core.service_set(&service, hold_seconds, replay_unsafe, expired, preset))
             }
+            Request::ServiceUsualHold { service } => done(core.service_usual_hold(&service)),
             Request::ServiceTest { service, response } => {
                 finish(core.judge(&service, response.as_bytes()), Reply::Judged)
             }
@@ -108,6 +109,7 @@ impl Connection {
             Request::Lend { tool, seconds, forward } => return self.lend(core, &tool, seconds, forward).await,
             Request::Forward { on } => finish(core.forward(on).await, Reply::Forwarding),
             Request::ToolRemove { tool } => done(core.tool_remove(&tool)),
+            Request::ToolNarrow { tool, service } => done(core.tool_narrow(&tool, &service)),
             Request::Token { account, min_valid_seconds } => {
                 let lease = core.token(&account, Duration::from_secs(min_valid_seconds)).await;
                 finish(lease, |lease| Reply::Token { token: lease.access().clone(), expires_at: lease.expires_at() })

@@ -282,7 +282,7 @@ impl Core {
         ToolKey { tool: name.clone(), key, urls, forward: None }
     }
 
-    fn must_have_service(&self, service: &ServiceName) -> Result<(), Failure> {
+    pub(super) fn must_have_service(&self, service: &ServiceName) -> Result<(), Failure> {
         if self.config().services.contains_key(service) { Ok(()) } else { Err(wording::unknown_service(service)) }
     }
 

@@ -10,7 +10,7 @@ use crate::config::{AccountConfig, Config};
 use crate::model::{AccountName, GrantId, ServiceName, ToolName};
 use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
-use crate::view::{AccountView, AppView, AskView, GrantView, ProxyView, RingView, ServiceView, StateName, ToolView};
+use crate::view::{AccountView, AppView, AskView, GrantView, ProxyView, RingView, StateName, ToolView};
 use crate::wording;
 
 /// One grant as it stands.
@@ -43,17 +43,7 @@ impl Core {
                 forward: self.proxy.forwarding.is_on(),
             },
             accounts,
-            services: config
-                .services
-                .iter()
-                .map(|(name, service)| ServiceView {
-                    service: name.clone(),
-                    url: service.url.to_string(),
-                    address: self.address_of(name),
-                    account: service.account.clone(),
-                    resource: service.resource.clone(),
-                })
-                .collect(),
+            services: config.services.iter().map(|(name, service)| self.service_view(&config, name, service)).collect(),
             tools: config
                 .tools
                 .iter()

@@ -441,6 +441,12 @@ pub fn tool_removed(tool: &ToolName) -> String {
     format!("Tool {tool} was removed")
 }
 
+/// The person took a service from a tool.
+#[must_use]
+pub fn tool_narrowed(tool: &ToolName, service: &ServiceName) -> String {
+    format!("Tool {tool} may no longer use {service}")
+}
+
 /// The proxy was paused or resumed.
 #[must_use]
 pub fn paused(paused: bool) -> String {
