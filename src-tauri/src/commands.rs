@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::ask;
 use crate::clipboard::Clipboard;
 use crate::demo::Demo;
-use crate::watch::Seen;
+use crate::watch::{Seen, usual_language};
 
 type Answer<T> = Result<T, Failure>;
 type Window<'a> = State<'a, Desk>;
@@ -187,8 +187,12 @@ pub(crate) async fn activity(desk: Window<'_>, limit: usize) -> Answer<Vec<Recor
 }
 
 #[tauri::command]
-pub(crate) fn labels() -> BTreeMap<&'static str, &'static str> {
-    wording::labels::all().iter().copied().collect()
+pub(crate) fn labels(desk: Window<'_>) -> BTreeMap<&'static str, &'static str> {
+    let language = match &*desk.seen.borrow() {
+        Seen::View(view) => view.language,
+        _ => None,
+    };
+    wording::labels::all(language.unwrap_or_else(usual_language))
 }
 
 /// A preset that a service can be given.

@@ -175,10 +175,11 @@ impl Ringer {
 
     /// Makes the screen what the view asks for.
     async fn follow(&mut self) {
+        let language = self.view.language.unwrap_or_default();
         for change in step(&self.shown, &self.view) {
             match change {
                 Change::Show { account, ring, title, body, replaces } => {
-                    let shown = self.service.show(&title, &body, replaces).await;
+                    let shown = self.service.show(&title, &body, replaces, language).await;
                     let on_screen = shown.map_or(OnScreen::Never, OnScreen::Yes);
                     self.shown.insert(account, ShownRing { ring, on_screen });
                 }

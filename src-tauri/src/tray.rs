@@ -14,6 +14,7 @@ use signbell_engine::model::AccountName;
 use signbell_engine::paths::Paths;
 use signbell_engine::view::{AppView, StateName};
 use signbell_engine::wording;
+use signbell_engine::wording::language::Language;
 use tauri::{AppHandle, RunEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -25,7 +26,7 @@ use crate::Mine;
 use crate::ask;
 use crate::clipboard::Clipboard;
 use crate::notify::{Answered, Bell};
-use crate::watch::{News, Seen, follow};
+use crate::watch::{News, Seen, follow, usual_language};
 use crate::window::Page;
 
 #[cfg(test)]
@@ -47,10 +48,12 @@ pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
     });
     let clicked = Arc::clone(&shell);
     let icon_folder = paths.control_socket().with_file_name("tray");
-    let tray = NativeTray::put(app.handle(), icon_folder, look(&Seen::Starting), move |action| clicked.act(action));
+    let tray = NativeTray::put(app.handle(), icon_folder, look(&Seen::Starting, usual_language()), move |action| {
+        clicked.act(action)
+    });
     let engine = engine.map(|engine| OwnEngine::keep(engine, app.handle().clone()));
 
-    let (show, looks) = watch::channel(look(&Seen::Starting));
+    let (show, looks) = watch::channel(look(&Seen::Starting, usual_language()));
     tauri::async_runtime::spawn(draw_calmly(tray, looks));
     tauri::async_runtime::spawn(Arc::clone(&shell).hear(follow(paths.control_socket()), show));
     tauri::async_runtime::spawn(Arc::clone(&shell).hear_answers(answers));
@@ -88,7 +91,7 @@ impl Shell {
             match item {
                 News::Seen(seen) => {
                     let view = if let Seen::View(view) = &seen { Some(Arc::clone(view)) } else { None };
-                    show.send_replace(look(&seen));
+                    show.send_replace(look(&seen, self.language()));
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
                     // Whoever starts Signbell for the first time wants to see it.
                     if let Some(view) = &view
@@ -192,12 +195,17 @@ impl Shell {
         }
     }
 
+    /// The language of the last view; before the first, that of the environment.
+    fn language(&self) -> Language {
+        self.view().and_then(|view| view.language).unwrap_or_else(usual_language)
+    }
+
     /// The heading of a failure's notification.
     fn title_for(&self, account: Option<&AccountName>) -> String {
         let Some(account) = account else { return wording::tray::NAME.to_owned() };
         let view = self.view();
         let found = view.as_deref().and_then(|view| view.accounts.iter().find(|a| a.account == *account));
-        wording::tray::failed_for(found.map_or(account.as_str(), |account| &account.short_title))
+        wording::tray::failed_for(self.language(), found.map_or(account.as_str(), |account| &account.short_title))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use signbell_engine::control::client::Conversation;
 use signbell_engine::control::{Failure, Notice, Reply, Request};
 use signbell_engine::view::AppView;
+use signbell_engine::wording::language::Language;
 use tokio::sync::mpsc;
 
 /// What is known of the engine.
@@ -60,12 +61,20 @@ pub(crate) fn follow(socket: PathBuf) -> mpsc::UnboundedReceiver<News> {
     news
 }
 
+/// The language of the person's desktop, where they set none for Signbell.
+pub(crate) fn usual_language() -> Language {
+    Language::of_environment(|name| std::env::var(name).ok())
+}
+
 /// One connection, from its beginning to its end.
 async fn listen(socket: &Path, mut tell: impl FnMut(News)) -> Result<(), Failure> {
-    let mut talk = Conversation::open(socket, &Request::Watch).await?;
+    let mut talk = Conversation::open(socket, &Request::WatchIn { language: usual_language() }).await?;
     while let Some(reply) = talk.next().await? {
         match reply {
-            Reply::View(view) => tell(News::Seen(Seen::View(view.into()))),
+            Reply::View(mut view) => {
+                view.language.get_or_insert_with(usual_language);
+                tell(News::Seen(Seen::View(view.into())));
+            }
             Reply::Notice(notice) => tell(News::Notice(notice)),
             _ => {}
         }

@@ -165,7 +165,7 @@ async fn show_news(app: AppHandle, mut news: tokio::sync::mpsc::UnboundedReceive
 fn without_engine(view: &AppView) -> AppView {
     let mut old = view.clone();
     old.proxy.running = false;
-    old.banners.insert(0, wording::not_running().message);
+    old.banners.insert(0, wording::tray::not_running(view.language.unwrap_or_default()).to_owned());
     old
 }
 

@@ -83,7 +83,8 @@ export function moment(at) {
   ).format(at * 1000);
 }
 
-function date(at) {
+/** `3 Nov 2026`. */
+export function date(at) {
   return format('short', () => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium' })).format(at * 1000);
 }
 
@@ -112,6 +113,7 @@ function tidy(text) {
 }
 
 function format(name, make) {
-  if (!formats.has(name)) formats.set(name, make());
-  return formats.get(name);
+  const key = `${locale()} ${name}`;
+  if (!formats.has(key)) formats.set(key, make());
+  return formats.get(key);
 }

@@ -10,7 +10,7 @@ let rules = new Intl.PluralRules('en');
 export async function loadWords() {
   labels = await call('labels').catch(() => ({}));
   const language = locale();
-  document.documentElement.lang = language;
+  document.documentElement.lang = labels.language ?? 'en';
   rules = new Intl.PluralRules(language);
 }
 

@@ -3,6 +3,7 @@
 //! Our own changes go through [`edit`], which keeps comments and order, checks the result as a whole
 //! before it is written, and writes it atomically.
 
+mod desktop;
 mod key;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use toml_edit::DocumentMut;
 use url::Url;
 
+pub use self::desktop::DesktopConfig;
 pub use self::key::KeyDigest;
 use crate::browser::{is_loopback, may_open};
 use crate::faults;
@@ -30,6 +32,8 @@ pub struct Config {
     pub proxy: ProxyConfig,
     /// How the network is reached.
     pub network: NetworkConfig,
+    /// The tray and the window.
+    pub desktop: DesktopConfig,
     /// Authorization servers, and our registrations there.
     pub providers: BTreeMap<ProviderName, ProviderConfig>,
     /// Identities.

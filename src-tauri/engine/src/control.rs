@@ -24,6 +24,7 @@ pub use crate::provider::Grant;
 use crate::provider::Revocation;
 use crate::secret::Secret;
 use crate::view::{AppView, StateName};
+use crate::wording::language::Language;
 
 /// What a client asks for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +34,11 @@ pub enum Request {
     Status,
     /// A [`Reply::View`] now and at each change, and each [`Reply::Notice`], until the client leaves.
     Watch,
+    /// The same for the desktop: in the language that the person set.
+    WatchIn {
+        /// The language where they set none.
+        language: Language,
+    },
     /// What adding a service would come to; nothing is written or registered: [`Reply::Found`].
     Look(AddService),
     /// Adds a service, and its account and provider if there is none yet: [`Reply::Added`].

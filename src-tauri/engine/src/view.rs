@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Tally;
 use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use crate::qr;
+use crate::wording::language::Language;
 
 /// The whole program at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +24,12 @@ pub struct AppView {
     /// Sentences on what is not as it should be with the program itself (a keyring that is missing,
     /// a configuration with a mistake), most important first.
     pub banners: Vec<String>,
+    /// What Signbell spared the person since it began to count.
+    #[serde(default)]
+    pub recoveries: Tally,
+    /// The language that the person set for the desktop; where none is, that of the environment counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 /// The state of the proxy's port.

@@ -2,8 +2,8 @@
 //!
 //! Each says what happened, to which account or tool, and what to do. [`failures`] answers commands,
 //! [`steps`] says where on the way a sign-in failed, [`found`] what was found of a service, [`refusals`]
-//! answers tools, [`servers`] says what authorization servers did, [`story`] tells what happened and how
-//! things stand.
+//! answers tools, [`servers`] says what authorization servers did, [`states`] how things stand, [`story`]
+//! what happened. What the desktop shows is in the person's [`language`]; docs/translating.md says which.
 
 pub mod cli;
 pub mod demo;
@@ -11,10 +11,12 @@ mod failures;
 mod forwarding;
 mod found;
 pub mod labels;
+pub mod language;
 pub mod providers;
 mod refusals;
 mod servers;
 mod sign_ins;
+pub mod states;
 mod steps;
 mod story;
 pub mod tray;

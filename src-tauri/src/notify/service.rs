@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use notify_rust::{Hint, Notification, NotificationHandle, Urgency};
-use signbell_engine::wording::tray as words;
+use signbell_engine::wording::language::Language;
+use signbell_engine::wording::tray::{self as words, Line};
 use tokio::sync::mpsc;
 use zbus::proxy::{OwnerChangedStream, Proxy, SignalStream};
 use zbus::zvariant::Value;
@@ -89,10 +90,16 @@ impl Service {
     }
 
     /// Shows a ring, in the place of an older one. The number is the service's; nothing, where it can't.
-    pub(super) async fn show(&mut self, title: &str, body: &str, replaces: Option<u32>) -> Option<u32> {
+    pub(super) async fn show(
+        &mut self,
+        title: &str,
+        body: &str,
+        replaces: Option<u32>,
+        language: Language,
+    ) -> Option<u32> {
         let body = self.body(body).await;
         let link = self.link.as_ref()?;
-        match link.notify(&self.icon, &plain(title), &body, replaces).await {
+        match link.notify(&self.icon, &plain(title), &body, replaces, language).await {
             Ok(id) => {
                 self.silent = false;
                 Some(id)
@@ -172,8 +179,16 @@ impl Link {
         Ok(Self { proxy, signals: heard, markup: None })
     }
 
-    async fn notify(&self, icon: &str, title: &str, body: &str, replaces: Option<u32>) -> zbus::Result<u32> {
-        let buttons = [DEFAULT, words::SIGN_IN, SIGN_IN, words::SIGN_IN, LATER, words::LATER];
+    async fn notify(
+        &self,
+        icon: &str,
+        title: &str,
+        body: &str,
+        replaces: Option<u32>,
+        language: Language,
+    ) -> zbus::Result<u32> {
+        let [sign_in, later] = [Line::SignIn, Line::Later].map(|line| words::line(language, line));
+        let buttons = [DEFAULT, sign_in, SIGN_IN, sign_in, LATER, later];
         let hints = HashMap::from([
             ("category", Value::from("x-signbell.needs-you")),
             ("desktop-entry", Value::from(DESKTOP_ENTRY)),

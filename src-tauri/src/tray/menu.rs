@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use signbell_engine::model::{AccountName, ServiceName};
 use signbell_engine::view::{AccountView, AppView, StateName};
-use signbell_engine::wording::tray as words;
+use signbell_engine::wording::language::Language;
+use signbell_engine::wording::tray::{self as words, Line};
 
 use crate::plain::plain;
 use crate::watch::Seen;
@@ -124,16 +125,18 @@ impl FromStr for Action {
     }
 }
 
-/// What the tray shows.
-pub(crate) fn look(seen: &Seen) -> Look {
+/// What the tray shows; in `usual` where no view says in which language.
+pub(crate) fn look(seen: &Seen, usual: Language) -> Look {
     match seen {
         Seen::View(view) => Look { icon: icon(view), tooltip: tooltip(view), menu: menu(view) },
-        Seen::Starting => Look { icon: IconState::Working, tooltip: words::NAME.to_owned(), menu: frame(Vec::new()) },
-        Seen::Gone => Look {
-            icon: IconState::Paused,
-            tooltip: words::NOT_RUNNING.to_owned(),
-            menu: frame(vec![Item::Note(words::NOT_RUNNING.to_owned()), Item::Separator]),
-        },
+        Seen::Starting => {
+            Look { icon: IconState::Working, tooltip: words::NAME.to_owned(), menu: frame(Vec::new(), usual) }
+        }
+        Seen::Gone => {
+            let note = words::line(usual, Line::NotRunning).to_owned();
+            let items = vec![Item::Note(note.clone()), Item::Separator];
+            Look { icon: IconState::Paused, tooltip: note, menu: frame(items, usual) }
+        }
     }
 }
 
@@ -153,23 +156,27 @@ pub(crate) fn icon(view: &AppView) -> IconState {
 
 /// The same in words.
 pub(crate) fn tooltip(view: &AppView) -> String {
+    let language = language_of(view);
+    let line = |line| words::line(language, line).to_owned();
     let needing: Vec<_> = view.accounts.iter().filter(|a| needs_person(a)).collect();
     let unavailable = view.accounts.iter().find(|a| a.state == StateName::Unavailable);
     let text = match (icon(view), needing.first(), unavailable) {
-        (IconState::Paused, ..) if view.proxy.paused => words::TOOLTIP_PAUSED.to_owned(),
-        (IconState::Paused, ..) => words::TOOLTIP_CLOSED.to_owned(),
-        (IconState::Working, ..) => words::TOOLTIP_WORKING.to_owned(),
-        (_, Some(first), _) => words::tooltip_needs_you(&first.short_title, needing.len()),
-        (_, None, Some(first)) => words::tooltip_unavailable(&first.short_title, &first.state_words),
+        (IconState::Paused, ..) if view.proxy.paused => line(Line::TipPaused),
+        (IconState::Paused, ..) => line(Line::TipClosed),
+        (IconState::Working, ..) => line(Line::TipWorking),
+        (_, Some(first), _) => words::tooltip_needs_you(language, &first.short_title, needing.len()),
+        (_, None, Some(first)) => words::tooltip_unavailable(language, &first.short_title, &first.state_words),
         (IconState::NeedsYou, None, None) => ringing(view),
-        (IconState::Fine, ..) if view.accounts.is_empty() => words::TOOLTIP_EMPTY.to_owned(),
-        (IconState::Fine, ..) => words::TOOLTIP_FINE.to_owned(),
+        (IconState::Fine, ..) if view.accounts.is_empty() => line(Line::TipEmpty),
+        (IconState::Fine, ..) => line(Line::TipFine),
     };
     plain(&text)
 }
 
 /// The menu, from top to bottom.
 pub(crate) fn menu(view: &AppView) -> Vec<Item> {
+    let language = language_of(view);
+    let line = |line| words::line(language, line);
     let needing: Vec<_> = view.accounts.iter().filter(|a| needs_person(a)).collect();
     let mut items: Vec<_> = needing
         .iter()
@@ -179,31 +186,31 @@ pub(crate) fn menu(view: &AppView) -> Vec<Item> {
                 (Some(_), _) => words::sign_in_again,
                 (None, _) => words::sign_in,
             };
-            entry(Action::SignIn(a.account.clone()), words(&a.short_title))
+            entry(Action::SignIn(a.account.clone()), words(language, &a.short_title))
         })
         .collect();
     if needing.len() > 1 {
-        items.push(entry(Action::SignInAll, words::sign_in_all(needing.len())));
+        items.push(entry(Action::SignInAll, words::sign_in_all(language, needing.len())));
     }
     if !items.is_empty() {
         items.push(Item::Separator);
     }
-    items.extend(view.accounts.iter().map(account));
+    items.extend(view.accounts.iter().map(|one| account(one, language)));
     if !view.accounts.is_empty() {
         items.push(Item::Separator);
     }
-    items.push(entry(Action::Add, words::ADD));
+    items.push(entry(Action::Add, line(Line::Add)));
     if !view.services.is_empty() {
         let addresses = view.services.iter().map(|s| entry(Action::CopyAddress(s.service.clone()), s.service.as_str()));
-        items.push(Item::Submenu { label: words::COPY_ADDRESS.to_owned(), items: addresses.collect() });
+        items.push(Item::Submenu { label: line(Line::CopyAddress).to_owned(), items: addresses.collect() });
     }
     items.push(if view.proxy.paused {
-        entry(Action::Resume, words::RESUME)
+        entry(Action::Resume, line(Line::Resume))
     } else {
-        entry(Action::Pause, words::PAUSE)
+        entry(Action::Pause, line(Line::Pause))
     });
     items.push(Item::Separator);
-    frame(items)
+    frame(items, language)
 }
 
 /// Whether two menus have the same lines in the same places, and differ at most in words and in what can
@@ -219,28 +226,29 @@ pub(crate) fn same_shape(one: &[Item], other: &[Item]) -> bool {
         })
 }
 
-fn account(account: &AccountView) -> Item {
+fn account(account: &AccountView, language: Language) -> Item {
+    let line = |line| words::line(language, line);
     let name = || account.account.clone();
     let (sign_in, sign_in_words) = match account.state {
-        StateName::Active | StateName::Refreshing => (Action::SignInAgain(name()), words::SIGN_IN_AGAIN),
-        StateName::SignedOut => (Action::SignIn(name()), words::SIGN_IN),
-        StateName::NeedsSignIn | StateName::Unavailable => (Action::SignIn(name()), words::SIGN_IN_AGAIN),
+        StateName::Active | StateName::Refreshing => (Action::SignInAgain(name()), line(Line::SignInAgain)),
+        StateName::SignedOut => (Action::SignIn(name()), line(Line::SignIn)),
+        StateName::NeedsSignIn | StateName::Unavailable => (Action::SignIn(name()), line(Line::SignInAgain)),
     };
     let signed_in = matches!(account.state, StateName::Active | StateName::Refreshing);
     Item::Submenu {
-        label: plain(&words::account(&account.title, &account.state_words)),
+        label: plain(&words::account(language, &account.title, &account.state_words)),
         items: vec![
             entry(sign_in, sign_in_words),
-            enabled_if(signed_in && account.refreshable, entry(Action::Renew(name()), words::RENEW)),
-            enabled_if(account.state != StateName::SignedOut, entry(Action::SignOut(name()), words::SIGN_OUT)),
+            enabled_if(signed_in && account.refreshable, entry(Action::Renew(name()), line(Line::Renew))),
+            enabled_if(account.state != StateName::SignedOut, entry(Action::SignOut(name()), line(Line::SignOut))),
         ],
     }
 }
 
 /// What every menu ends with.
-fn frame(mut items: Vec<Item>) -> Vec<Item> {
-    items.push(entry(Action::Open, words::OPEN));
-    items.push(entry(Action::Quit, words::QUIT));
+fn frame(mut items: Vec<Item>, language: Language) -> Vec<Item> {
+    items.push(entry(Action::Open, words::line(language, Line::Open)));
+    items.push(entry(Action::Quit, words::line(language, Line::Quit)));
     items
 }
 
@@ -257,7 +265,11 @@ fn enabled_if(condition: bool, item: Item) -> Item {
 
 fn ringing(view: &AppView) -> String {
     let first = view.accounts.iter().find(|a| a.ring.is_some());
-    first.map_or_else(String::new, |a| words::tooltip_needs_you(&a.short_title, 1))
+    first.map_or_else(String::new, |a| words::tooltip_needs_you(language_of(view), &a.short_title, 1))
+}
+
+fn language_of(view: &AppView) -> Language {
+    view.language.unwrap_or_default()
 }
 
 fn needs_person(account: &AccountView) -> bool {

@@ -82,9 +82,9 @@ fn nothing_yet() {
         drawn(&menu(&view_of(Vec::new()))),
         "Add account… [add]\nPause [pause]\n---\nOpen Signbell [open]\nQuit [quit]\n"
     );
-    assert_eq!(drawn(&look(&Seen::Starting).menu), "Open Signbell [open]\nQuit [quit]\n");
+    assert_eq!(drawn(&look(&Seen::Starting, Language::En).menu), "Open Signbell [open]\nQuit [quit]\n");
     assert_eq!(
-        drawn(&look(&Seen::Gone).menu),
+        drawn(&look(&Seen::Gone, Language::En).menu),
         "(Signbell's engine is not running)\n---\nOpen Signbell [open]\nQuit [quit]\n"
     );
 }
@@ -205,7 +205,7 @@ fn the_icon_is_the_worst_that_there_is() {
     ] {
         assert_eq!((icon(&view), tooltip(&view).as_str()), (glyph, words));
     }
-    assert_eq!(look(&Seen::Gone).icon, IconState::Paused);
+    assert_eq!(look(&Seen::Gone, Language::En).icon, IconState::Paused);
 }
 
 #[test]
@@ -249,4 +249,27 @@ fn ids_come_back_as_the_same_action_and_nothing_else_does() {
     {
         assert_eq!(id.parse::<Action>(), Err(NoAction), "{id:?}");
     }
+}
+
+#[test]
+fn the_menu_speaks_the_persons_language() {
+    let mut view = view_of(vec![account_in("ada", StateName::NeedsSignIn), account_in("bob", StateName::Active)]);
+    view.language = Some(Language::De);
+    view.accounts[0].state_words = "Braucht dich".into();
+    view.accounts[1].state_words = "Angemeldet".into();
+    assert_eq!(tooltip(&view), "Signbell: Linear (ada) braucht dich");
+    assert_eq!(
+        drawn(&menu(&view)),
+        "Neu anmelden: Linear (ada) [sign-in:ada]\n---\n\
+         ada@example.com · Linear — Braucht dich >\n\
+         \x20 Neu anmelden [sign-in:ada]\n\
+         \x20 Jetzt erneuern (off) [renew:ada]\n\
+         \x20 Abmelden [sign-out:ada]\n\
+         bob@example.com · Linear — Angemeldet >\n\
+         \x20 Neu anmelden [sign-in-again:bob]\n\
+         \x20 Jetzt erneuern [renew:bob]\n\
+         \x20 Abmelden [sign-out:bob]\n\
+         ---\nKonto hinzufügen… [add]\nPause [pause]\n---\nSignbell öffnen [open]\nBeenden [quit]\n"
+    );
+    assert_eq!(look(&Seen::Gone, Language::De).tooltip, "Signbell läuft nicht");
 }

@@ -14,7 +14,7 @@ use signbell_tests::{DesktopOptions, Sandbox, Webview, wait_ok};
 
 use crate::{SOON, shot, turn};
 
-/// Answers each request with what `answer` says; a `watch` stays open after its first reply.
+/// Answers each request with what `answer` says; a `watch-in` stays open after its first reply.
 fn engine(sandbox: &Sandbox, answer: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Result<()> {
     let listener = UnixListener::bind(sandbox.signbell_home().join("control.sock"))?;
     let answer = Arc::new(answer);
@@ -32,7 +32,7 @@ fn converse(stream: &UnixStream, answer: &dyn Fn(&Value) -> Value) -> Result<()>
     let request: Value = serde_json::from_str(&lines.next().context("no request")??)?;
     let mut writer = stream;
     writeln!(writer, "{}", answer(&request))?;
-    if request["do"] == "watch" {
+    if request["do"] == "watch-in" {
         lines.next();
     }
     Ok(())
@@ -67,7 +67,7 @@ fn a_device_sign_in_shows_its_code_and_its_picture() -> Result<()> {
     let drawn = DevicePage::new("WDJB-MJHT".into(), page.into(), Some(whole));
     let device = account(&json!({"signing_in": true, "device": drawn}));
     engine(&sandbox, move |request| match request["do"].as_str() {
-        Some("watch" | "status") => view(std::slice::from_ref(&device)),
+        Some("watch-in" | "status") => view(std::slice::from_ref(&device)),
         _ => json!({"reply": "done"}),
     })?;
     for theme in ["Adwaita", "Adwaita:dark"] {
@@ -97,7 +97,7 @@ fn u1_what_was_found_is_plain_text_however_it_is_called() -> Result<()> {
     let hostile = format!("\u{202e}knab.moc <img src=x onerror=document.title='hit'> {}", "long ".repeat(60));
     let name = hostile.clone();
     engine(&sandbox, move |request| match request["do"].as_str() {
-        Some("watch" | "status") => view(&[]),
+        Some("watch-in" | "status") => view(&[]),
         Some("look") => json!({"reply": "found", "service": "bank", "url": "https://bank.test/",
             "issuer": "https://login.bank.test/", "server": name, "by": "challenge", "by_words": name,
             "scopes": [{"scope": name, "words": name}, {"scope": name}], "registration": "registers",

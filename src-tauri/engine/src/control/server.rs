@@ -15,6 +15,7 @@ use super::{Failure, Notice, Reply, Request};
 use crate::engine::{Core, How, Progress, Secrets};
 use crate::signin::Place;
 use crate::wording;
+use crate::wording::language::Language;
 
 /// A key that outlives the connection it was lent over does so no longer than this.
 const LONGEST_LOAN: Duration = Duration::from_secs(3600);
@@ -74,7 +75,8 @@ impl Connection {
     async fn answer(&mut self, core: &Core, request: Request) -> io::Result<()> {
         let reply = match request {
             Request::Status => Reply::View(Box::new(core.view_now())),
-            Request::Watch => return self.watch(core).await,
+            Request::Watch => return self.watch(core, None).await,
+            Request::WatchIn { language } => return self.watch(core, Some(language)).await,
             Request::Look(add) => finish(core.look(&add).await, |found| Reply::Found(Box::new(found))),
             Request::Add(add) => finish(core.add(add, false).await, Reply::Added),
             Request::AddEphemeral(add) => return self.add_ephemeral(core, add).await,
@@ -138,14 +140,18 @@ impl Connection {
         self.reply(&reply).await
     }
 
-    async fn watch(&mut self, core: &Core) -> io::Result<()> {
+    async fn watch(&mut self, core: &Core, language: Option<Language>) -> io::Result<()> {
         let (mut views, mut notices) = (core.view.subscribe(), core.notices.subscribe());
-        self.reply(&Reply::View(Box::new(core.view_now()))).await?;
+        self.reply(&Reply::View(Box::new(language.map_or_else(|| core.view_now(), |usual| core.view_for(usual)))))
+            .await?;
         views.mark_unchanged();
         loop {
             let reply = tokio::select! {
                 changed = views.changed() => match changed {
-                    Ok(()) => Reply::View(Box::new(views.borrow_and_update().as_ref().clone())),
+                    Ok(()) => {
+                        let english = views.borrow_and_update().as_ref().clone();
+                        Reply::View(Box::new(language.map_or(english, |usual| core.view_for(usual))))
+                    }
                     Err(_) => return Ok(()),
                 },
                 notice = notices.recv() => match notice {

@@ -12,6 +12,8 @@ use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
 use crate::view::{AccountView, AppView, AskView, GrantView, ProxyView, RingView, StateName, ToolView};
 use crate::wording;
+use crate::wording::language::Language;
+use crate::wording::states::{self, Said};
 
 /// One grant as it stands.
 struct Standing {
@@ -23,12 +25,24 @@ struct Standing {
 }
 
 impl Core {
-    /// Everything at this moment.
+    /// Everything at this moment, in English.
     pub(super) fn snapshot(&self) -> AppView {
+        self.snapshot_in(Language::En)
+    }
+
+    /// The same for the desktop: in the language that the person set, else in `usual`.
+    pub(crate) fn view_for(&self, usual: Language) -> AppView {
+        self.snapshot_in(language_set(&self.config()).unwrap_or(usual))
+    }
+
+    fn snapshot_in(&self, language: Language) -> AppView {
         let config = self.config();
         let now = clock::now();
-        let mut accounts: Vec<AccountView> =
-            config.accounts.iter().map(|(name, account)| self.account_view(&config, name, account, now)).collect();
+        let mut accounts: Vec<AccountView> = config
+            .accounts
+            .iter()
+            .map(|(name, account)| self.account_view(&config, name, account, (now, language)))
+            .collect();
         accounts.sort_by(|a, b| {
             let needs = |view: &AccountView| view.state != StateName::NeedsSignIn;
             needs(a).cmp(&needs(b)).then_with(|| a.account.cmp(&b.account))
@@ -38,7 +52,7 @@ impl Core {
                 address: self.address(),
                 running: true,
                 paused: self.proxy.paused.load(std::sync::atomic::Ordering::Relaxed),
-                vault: wording::vault_kind(self.vault.kind()).to_owned(),
+                vault: states::vault_kind(language, self.vault.kind()).to_owned(),
                 socket: self.paths.tool_socket().display().to_string(),
                 forward: self.proxy.forwarding.is_on(),
             },
@@ -55,7 +69,9 @@ impl Core {
                     key_in_path: tool.key_in_path,
                 })
                 .collect(),
-            banners: lock(&self.vault_trouble).as_ref().map(wording::vault_banner).into_iter().collect(),
+            banners: lock(&self.vault_trouble).iter().map(|why| states::vault_trouble(language, why)).collect(),
+            recoveries: self.activity.tally(),
+            language: language_set(&config),
         }
     }
 
@@ -88,14 +104,23 @@ impl Core {
         (title, wording::account_short_title(&provider, label.or((!alone).then_some(mark))))
     }
 
-    fn account_view(&self, config: &Config, name: &AccountName, account: &AccountConfig, now: Now) -> AccountView {
+    fn account_view(
+        &self,
+        config: &Config,
+        name: &AccountName,
+        account: &AccountConfig,
+        (now, language): (Now, Language),
+    ) -> AccountView {
         let services: Vec<ServiceName> =
             config.services.iter().filter(|(_, s)| s.account == *name).map(|(n, _)| n.clone()).collect();
-        let mut grants: Vec<Standing> =
-            self.sessions_of(name).iter().map(|(grant, session)| self.standing(grant, session, now)).collect();
+        let mut grants: Vec<Standing> = self
+            .sessions_of(name)
+            .iter()
+            .map(|(grant, session)| self.standing(grant, session, now, language))
+            .collect();
         if grants.is_empty() {
             // No service yet: there is nothing that could be signed in.
-            grants.push(Standing::none());
+            grants.push(Standing::none(language));
         }
         let (title, short_title) = self.titles(config, name);
         let bell = self.bell.view(name);
@@ -105,7 +130,7 @@ impl Core {
         let worst = grants.iter().max_by_key(|g| g.view.state);
         let (state, state_words, reason) = worst
             .map_or((StateName::SignedOut, String::new(), None), |g| (g.view.state, g.words.clone(), g.reason.clone()));
-        let waiting_words = wording::waiting(&bell.waiting);
+        let waiting_words = states::waiting(language, &bell.waiting);
         let (reason, reason_words) = reason.unzip();
         let asks: BTreeMap<GrantId, Ask> = self
             .sessions_of(name)
@@ -115,24 +140,27 @@ impl Core {
         let rejected = asks.iter().any(|(grant, ask)| self.is_rejected_everywhere(config, grant, ask));
         let (state, reason, reason_words) = match state {
             StateName::Active if rejected => {
-                let words = wording::REJECTED_BY_SERVICE.to_owned();
+                let words = states::rejected_by_service(language).to_owned();
                 (StateName::NeedsSignIn, Some("rejected_by_service"), Some(words))
             }
             state => (state, reason, reason_words),
         };
         let ask = asks.into_values().reduce(Ask::and);
         let state_words = match (state, &ask) {
-            (StateName::NeedsSignIn, _) if rejected => wording::STATE_NEEDS_YOU.to_owned(),
-            (StateName::Active, Some(_)) => wording::STATE_ASKED.to_owned(),
+            (StateName::NeedsSignIn, _) if rejected => states::state(language, Said::NeedsYou).to_owned(),
+            (StateName::Active, Some(_)) => states::state(language, Said::Asked).to_owned(),
             _ => state_words,
         };
-        let ask =
-            ask.map(|ask| AskView { words: wording::ask(&ask), scopes: ask.listed.into(), typed: ask.unlisted.into() });
+        let ask = ask.map(|ask| AskView {
+            words: states::ask(language, &ask),
+            scopes: ask.listed.into(),
+            typed: ask.unlisted.into(),
+        });
         let why = reason_words.as_deref().or(ask.as_ref().map(|ask| ask.words.as_str()));
         let ring = bell.ring.map(|id| RingView {
             id,
-            title: wording::ring_title(&short_title),
-            body: wording::ring_body(why, waiting_words.as_deref()),
+            title: states::ring_title(language, &short_title),
+            body: states::ring_body(language, why, waiting_words.as_deref()),
         });
         AccountView {
             account: name.clone(),
@@ -171,38 +199,41 @@ impl Core {
         !ask.sign_in.is_empty() && services.all(|(name, _)| ask.sign_in.contains(name))
     }
 
-    fn standing(&self, grant: &GrantId, session: &SessionHandle, now: Now) -> Standing {
+    fn standing(&self, grant: &GrantId, session: &SessionHandle, now: Now, language: Language) -> Standing {
         let watch = session.watch();
         let state = &*watch.borrow();
         match state {
             State::Active(held) | State::Refreshing(held) | State::Saving { old: Some(held), .. } => {
-                Standing::of_tokens(grant, held, matches!(state, State::Refreshing(_) | State::Saving { .. }), now)
+                let renewing = matches!(state, State::Refreshing(_) | State::Saving { .. });
+                Standing::of_tokens(grant, held, renewing, now, language)
             }
-            State::Saving { old: None, new } => Standing::of_tokens(grant, new, true, now),
+            State::Saving { old: None, new } => Standing::of_tokens(grant, new, true, now, language),
             State::Unread { ended: None } | State::Reading { ended: None } => {
                 match self.known.grant(grant, session.registration()) {
-                    Some(known) => Standing::of_known(grant, known),
-                    None => Standing::needs(grant, crate::session::failure::Reason::NotYet),
+                    Some(known) => Standing::of_known(grant, known, language),
+                    None => Standing::needs(grant, crate::session::failure::Reason::NotYet, language),
                 }
             }
             State::Unread { ended: Some((_, reason)) } | State::Reading { ended: Some((_, reason)) } => {
-                Standing::needs(grant, *reason)
+                Standing::needs(grant, *reason, language)
             }
-            State::NeedsSignIn { reason, .. } => Standing::needs(grant, *reason),
-            State::SignedOut { .. } => Standing::plain(grant, StateName::SignedOut, wording::STATE_SIGNED_OUT, None),
+            State::NeedsSignIn { reason, .. } => Standing::needs(grant, *reason, language),
+            State::SignedOut { .. } => {
+                Standing::plain(grant, StateName::SignedOut, states::state(language, Said::SignedOut), None)
+            }
             State::Unavailable { why, .. } => {
-                let reason = Some((wording::vault_code(why), wording::vault_banner(why)));
-                Standing::plain(grant, StateName::Unavailable, wording::vault_state(why), reason)
+                let reason = Some((wording::vault_code(why), states::vault_trouble(language, why)));
+                Standing::plain(grant, StateName::Unavailable, states::vault_state(language, why), reason)
             }
         }
     }
 }
 
 impl Standing {
-    fn none() -> Self {
+    fn none(language: Language) -> Self {
         Self {
             view: GrantView { resource: None, state: StateName::SignedOut, scopes: vec![], expires_at: None },
-            words: wording::STATE_SIGNED_OUT.to_owned(),
+            words: states::state(language, Said::SignedOut).to_owned(),
             reason: None,
             issued_at: None,
             refreshable: false,
@@ -210,21 +241,17 @@ impl Standing {
     }
 
     fn plain(grant: &GrantId, state: StateName, words: &str, reason: Option<(&'static str, String)>) -> Self {
-        let mut standing = Self::none();
-        standing.view.resource.clone_from(&grant.resource);
-        standing.view.state = state;
-        standing.words = words.to_owned();
-        standing.reason = reason;
-        standing
+        let view = GrantView { resource: grant.resource.clone(), state, scopes: vec![], expires_at: None };
+        Self { view, words: words.to_owned(), reason, issued_at: None, refreshable: false }
     }
 
-    fn needs(grant: &GrantId, reason: crate::session::failure::Reason) -> Self {
-        let words = Some((reason.code(), wording::reason(reason)));
-        Self::plain(grant, StateName::NeedsSignIn, wording::STATE_NEEDS_YOU, words)
+    fn needs(grant: &GrantId, reason: crate::session::failure::Reason, language: Language) -> Self {
+        let words = Some((reason.code(), states::reason(language, reason).to_owned()));
+        Self::plain(grant, StateName::NeedsSignIn, states::state(language, Said::NeedsYou), words)
     }
 
-    fn of_known(grant: &GrantId, known: KnownGrant) -> Self {
-        let mut standing = Self::plain(grant, StateName::Active, wording::STATE_SIGNED_IN, None);
+    fn of_known(grant: &GrantId, known: KnownGrant, language: Language) -> Self {
+        let mut standing = Self::plain(grant, StateName::Active, states::state(language, Said::SignedIn), None);
         standing.view.scopes = known.scopes;
         standing.view.expires_at = known.expires_at;
         standing.issued_at = known.issued_at;
@@ -232,22 +259,27 @@ impl Standing {
         standing
     }
 
-    fn of_tokens(grant: &GrantId, held: &Held, renewing: bool, now: Now) -> Self {
+    fn of_tokens(grant: &GrantId, held: &Held, renewing: bool, now: Now, language: Language) -> Self {
         let expires_at = held.tokens.expires_at(now);
         let words = match &held.trouble {
-            Some(trouble) => wording::renewing_fails(expires_at, held.tokens.is_dead(now), &trouble.cause),
-            None if renewing => wording::STATE_RENEWING.to_owned(),
-            None => wording::STATE_SIGNED_IN.to_owned(),
+            Some(trouble) => states::renewing_fails(language, expires_at, held.tokens.is_dead(now), &trouble.cause),
+            None if renewing => states::state(language, Said::Renewing).to_owned(),
+            None => states::state(language, Said::SignedIn).to_owned(),
         };
         let state = if renewing { StateName::Refreshing } else { StateName::Active };
         let mut standing = Self::plain(grant, state, &words, None);
-        standing.reason = held.trouble.as_ref().map(|t| ("renewing_fails", wording::cause(&t.cause)));
+        standing.reason = held.trouble.as_ref().map(|t| ("renewing_fails", states::cause(language, &t.cause)));
         standing.view.scopes = held.tokens.scopes.clone().into();
         standing.view.expires_at = expires_at;
         standing.issued_at = Some(held.tokens.issued.wall_unix(now));
         standing.refreshable = held.tokens.is_renewable();
         standing
     }
+}
+
+/// The language that the person set for the desktop, if the catalogue has it.
+fn language_set(config: &Config) -> Option<Language> {
+    config.desktop.language.as_deref().and_then(Language::of_tag)
 }
 
 fn provider_title(config: &Config, account: Option<&AccountConfig>) -> String {

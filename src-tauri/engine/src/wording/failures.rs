@@ -114,18 +114,7 @@ pub fn vault_code(why: &VaultError) -> &'static str {
 /// A vault's trouble as a sentence.
 #[must_use]
 pub fn vault_banner(why: &VaultError) -> String {
-    match why {
-        VaultError::Locked => "The keyring is locked. Unlock it, and Signbell goes on by itself.".into(),
-        VaultError::Absent => "No keyring was found. Start one (GNOME Keyring or KWallet), or choose the sealed file with SIGNBELL_VAULT=sealed-file.".into(),
-        VaultError::Denied => "The keyring refused access. Allow Signbell in your keyring's settings.".into(),
-        VaultError::Timeout => "The keyring does not answer. It may wait for you in a window of its own.".into(),
-        VaultError::WrongPassphrase => "The passphrase does not open the sealed file. Nothing was changed; try again.".into(),
-        VaultError::NewerFormat => "The stored tokens were written by a newer Signbell. Update this one; nothing was changed.".into(),
-        VaultError::Corrupt => "What is stored for this account can't be read. Sign in again to replace it.".into(),
-        VaultError::ReadBackDiffers => "The keyring did not keep what was written. Your new sign-in is in memory only until it does.".into(),
-        VaultError::TooLarge { bytes, limit } => format!("The provider's tokens are too large to keep: {bytes} bytes, and {limit} fit."),
-        other => format!("The vault failed: {other}. `signbell doctor` says more."),
-    }
+    super::states::vault_trouble(super::language::Language::En, why)
 }
 
 /// No account of this name.
@@ -427,7 +416,7 @@ pub fn unready(title: &str, account: &AccountName, unready: &Unready) -> Failure
         Unready::NeedsPerson(reason) => failure(
             FailureKind::SignInNeeded,
             reason.code(),
-            format!("{title} needs you: {} Run `signbell sign-in {account}`.", super::reason(*reason)),
+            format!("{title} needs you: {} Run `signbell sign-in {account}`.", super::story::reason(*reason)),
         ),
         Unready::SignedOut => failure(
             FailureKind::SignInNeeded,
@@ -440,7 +429,7 @@ pub fn unready(title: &str, account: &AccountName, unready: &Unready) -> Failure
             "provider_unavailable",
             format!(
                 "{title} can't be renewed now: {}. The next try is in {} s.",
-                super::cause(cause),
+                super::story::cause(cause),
                 retry_after.as_secs().max(1)
             ),
         ),

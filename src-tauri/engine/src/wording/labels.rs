@@ -1,18 +1,74 @@
-//! The window's own labels, by key. The page asks for them once, so that it holds no words.
+//! The catalogue of what the desktop shows, by key: the window's own labels, states and reasons, the tray.
+//! The page asks for them once, so that it holds no words.
 //!
-//! `{name}` and its like are filled in by the page; `.one` and `.other` are plural forms
-//! (CLDR's names).
+//! English is here and in the modules named after what they are for; each other language is a module of its
+//! own ([`de`]). `{name}` and its like are filled in; `.one` and `.other` are plural forms (CLDR's names).
 
-/// Every label.
-#[must_use]
-pub fn all() -> &'static [(&'static str, &'static str)] {
-    LABELS
+mod de;
+mod desk;
+mod desktop;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::language::Language;
+
+type Labels = &'static [(&'static str, &'static str)];
+
+/// Every table of English.
+const ENGLISH: &[Labels] = &[LABELS, desk::ENGLISH, desktop::ENGLISH];
+
+fn tables(language: Language) -> &'static [Labels] {
+    match language {
+        Language::En => ENGLISH,
+        Language::De => de::GERMAN,
+    }
 }
 
-/// The label of this key.
+/// Every label in this language; in English where it has none.
+#[must_use]
+pub fn all(language: Language) -> BTreeMap<&'static str, &'static str> {
+    ENGLISH.iter().chain(tables(language)).flat_map(|table| table.iter().copied()).collect()
+}
+
+/// The English label of this key.
 #[must_use]
 pub fn of(key: &str) -> Option<&'static str> {
-    LABELS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+    find(ENGLISH, key)
+}
+
+/// The label of this key, in English where the language has none.
+#[must_use]
+pub fn say(language: Language, key: &str) -> &'static str {
+    find(tables(language), key).or_else(|| of(key)).unwrap_or_default()
+}
+
+/// The same with its places filled in. What is filled in is not looked into for further places.
+#[must_use]
+pub fn fill(language: Language, key: &str, values: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = say(language, key);
+    while let Some((before, after)) = rest.split_once('{') {
+        text += before;
+        let (place, after) = after.split_once('}').unwrap_or((after, ""));
+        text += values.iter().find(|(name, _)| *name == place).map_or("", |(_, value)| value);
+        rest = after;
+    }
+    text + rest
+}
+
+/// The same for a number of things: `{n}`. Both languages have the two forms of English.
+#[must_use]
+pub fn count(language: Language, key: &str, n: usize, values: &[(&str, &str)]) -> String {
+    let n_text = n.to_string();
+    let form = if n == 1 { "one" } else { "other" };
+    let values: Vec<_> = values.iter().copied().chain([("n", n_text.as_str())]).collect();
+    fill(language, &format!("{key}.{form}"), &values)
+}
+
+fn find(tables: &[Labels], key: &str) -> Option<&'static str> {
+    tables.iter().flat_map(|table| table.iter()).find(|(known, _)| *known == key).map(|(_, text)| *text)
 }
 
 const LABELS: &[(&str, &str)] = &[
@@ -22,6 +78,7 @@ const LABELS: &[(&str, &str)] = &[
     ("nav.sessions", "Sessions"),
     ("nav.tools", "Tools"),
     ("nav.activity", "Activity"),
+    ("nav.settings", "Settings"),
     ("nav.needing.one", "{n} account needs you"),
     ("nav.needing.other", "{n} accounts need you"),
     ("proxy", "How tools reach Signbell"),
@@ -299,7 +356,7 @@ const LABELS: &[(&str, &str)] = &[
     ("activity.any.kind", "Everything"),
     ("activity.shown.one", "{n} line"),
     ("activity.shown.other", "{n} lines"),
-    ("refusal", "Why: {status}, {rule}"),
+    ("refusal", "{status} {rule}: why"),
     ("refusal.came", "Came"),
     ("refusal.status", "Status {status}, recognised by"),
     ("refusal.why", "Means"),

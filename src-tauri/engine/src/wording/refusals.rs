@@ -114,9 +114,11 @@ pub fn refusal(refusal: &Refusal) -> Refused {
 fn session(account: &str, name: &str, why: &Unready) -> Refused {
     let sign_in = format!("Sign in from Signbell's notification or menu, or run `signbell sign-in {name}`.");
     match why {
-        Unready::NeedsPerson(reason) => {
-            refused("Sign-in needed", format!("{account} needs you to sign in: {}", super::reason(*reason)), sign_in)
-        }
+        Unready::NeedsPerson(reason) => refused(
+            "Sign-in needed",
+            format!("{account} needs you to sign in: {}", super::story::reason(*reason)),
+            sign_in,
+        ),
         Unready::SignedOut => refused("Signed out", format!("{account} is signed out."), sign_in),
         Unready::RefreshDidNotHelp => {
             refused("Token refused", format!("{account} refuses a token that was just renewed."), sign_in)
@@ -124,7 +126,7 @@ fn session(account: &str, name: &str, why: &Unready) -> Refused {
         Unready::Vault(why) => refused("Keyring unavailable", super::vault_banner(why), String::new()),
         Unready::Provider { cause, .. } => refused(
             "Provider unavailable",
-            format!("{account} can't be renewed now: {}. You are still signed in.", super::cause(cause)),
+            format!("{account} can't be renewed now: {}. You are still signed in.", super::story::cause(cause)),
             "Try again in a moment.",
         ),
     }

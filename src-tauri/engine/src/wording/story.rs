@@ -1,94 +1,24 @@
 //! How things stand, and what happened.
 
-use std::collections::BTreeMap;
-
 use url::Url;
 
-use crate::ask::Ask;
+use super::language::Language;
+use super::states;
 use crate::model::{AccountName, Identity, ProviderName, Scopes, ServiceName, ToolName};
 use crate::proxy::Decision;
 use crate::rules::{Again, Found, Rule, Verdict};
 use crate::session::failure::{Reason, Transient};
 use crate::signin::{CallbackError, SignInError, page};
-use crate::vault::{StoreKind, VaultError};
+use crate::vault::VaultError;
 
-/// A session that is good.
-pub const STATE_SIGNED_IN: &str = "Signed in";
-/// A renewal is under way.
-pub const STATE_RENEWING: &str = "Renewing…";
-/// Only the person can help.
-pub const STATE_NEEDS_YOU: &str = "Needs you";
-/// The person signed out.
-pub const STATE_SIGNED_OUT: &str = "Signed out";
-
-/// An account whose store can't be read.
-#[must_use]
-pub fn vault_state(why: &VaultError) -> &'static str {
-    match why {
-        VaultError::Locked => "Keyring is locked",
-        VaultError::Absent => "No keyring",
-        VaultError::Denied => "Keyring refused access",
-        _ => "Keyring does not answer",
-    }
+/// Why a provider could not be asked, as it is written down.
+pub(super) fn cause(cause: &Transient) -> String {
+    states::cause(Language::En, cause)
 }
 
-/// Where secrets are kept.
-#[must_use]
-pub fn vault_kind(kind: StoreKind) -> &'static str {
-    match kind {
-        StoreKind::Keyring => "keyring",
-        StoreKind::SealedFile => "sealed file",
-        StoreKind::Memory => "memory",
-    }
-}
-
-/// A failed renewal, never told better than it is.
-#[must_use]
-pub fn renewing_fails(expires_at: Option<u64>, dead: bool, why: &Transient) -> String {
-    match expires_at.filter(|_| !dead) {
-        Some(at) => format!("Signed in until {}; renewing fails: {}", clock_time(at), cause(why)),
-        None if dead => format!("Renewing fails: {}", cause(why)),
-        None => format!("Signed in; renewing fails: {}", cause(why)),
-    }
-}
-
-/// A time of day on this machine: `14:05`.
-fn clock_time(unix: u64) -> String {
-    use chrono::TimeZone as _;
-    i64::try_from(unix)
-        .ok()
-        .and_then(|seconds| chrono::Local.timestamp_opt(seconds, 0).single())
-        .map_or_else(|| "later".to_owned(), |time| time.format("%H:%M").to_string())
-}
-
-/// Why a provider could not be asked.
-#[must_use]
-pub fn cause(cause: &Transient) -> String {
-    match cause {
-        Transient::Unreachable(_) => "provider not reachable".into(),
-        Transient::NoAnswer(_) => "provider did not answer".into(),
-        Transient::Busy(_) => "provider is busy".into(),
-        Transient::Status(status) => format!("provider answered {status}"),
-        Transient::Blank => "provider refused without saying why".into(),
-        Transient::Nonsense(_) => "provider answered without a token".into(),
-    }
-}
-
-/// Every service of a session says that only a new sign-in helps.
-pub const REJECTED_BY_SERVICE: &str = "The service says that this sign-in no longer counts.";
-
-/// Why only the person can help.
-#[must_use]
-pub fn reason(reason: Reason) -> String {
-    match reason {
-        Reason::NotYet => "Nobody has signed in yet.",
-        Reason::EndedByProvider => "The provider ended this session.",
-        Reason::InteractionRequired => "The provider wants to see you in the browser.",
-        Reason::NoRefreshToken => "The sign-in ran out, and the provider gave nothing to renew it with.",
-        Reason::AnswerLost => "The provider's answer to a renewal was lost, so the session could not be kept.",
-        Reason::ClientRejected => "The provider no longer knows Signbell's registration.",
-    }
-    .into()
+/// Why only the person can help, as it is written down.
+pub(super) fn reason(reason: Reason) -> &'static str {
+    states::reason(Language::En, reason)
 }
 
 /// An account's heading: `ada@example.com · Linear, work`.
@@ -109,37 +39,6 @@ pub fn account_short_title(provider: &str, label: Option<&str>) -> String {
 pub fn capitalised(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
-/// `2 requests from claude-code are waiting`.
-#[must_use]
-pub fn waiting(waiting: &BTreeMap<ToolName, usize>) -> Option<String> {
-    let all: usize = waiting.values().sum();
-    let mut names: Vec<&str> = waiting.keys().map(ToolName::as_str).collect();
-    let last = names.pop()?;
-    let who = if names.is_empty() { last.to_owned() } else { format!("{} and {last}", names.join(", ")) };
-    Some(if all == 1 {
-        format!("1 request from {who} is waiting")
-    } else {
-        format!("{all} requests from {who} are waiting")
-    })
-}
-
-/// The title of a notification.
-#[must_use]
-pub fn ring_title(short_title: &str) -> String {
-    format!("{short_title} needs you")
-}
-
-/// The body of a notification: why, and who waits.
-#[must_use]
-pub fn ring_body(reason: Option<&str>, waiting: Option<&str>) -> String {
-    match (reason, waiting) {
-        (Some(reason), Some(waiting)) => format!("{reason} {waiting}."),
-        (Some(reason), None) => reason.to_owned(),
-        (None, Some(waiting)) => format!("{waiting}."),
-        (None, None) => "Sign in to go on.".into(),
-    }
 }
 
 /// The names in a sentence about a request.
@@ -216,28 +115,6 @@ pub fn unnamed_scopes(names: &impl Names, account: &AccountName) -> String {
 pub fn sign_in_asked(names: &impl Names) -> String {
     format!("{} wants you to sign in to {} again, for {}", names.service(), names.account(), names.tool())
 }
-
-/// What an account is asked for, in its own line and in the notification.
-#[must_use]
-pub fn ask(ask: &Ask) -> String {
-    let scopes = ask.scopes();
-    let who = match &ask.by {
-        Some((tool, service)) if scopes.is_empty() => {
-            format!("{service} wants you to sign in again, for {tool}'s request.")
-        }
-        Some((tool, service)) => format!("{tool}'s request to {service} needs more permissions: {scopes}."),
-        None => format!("More permissions are needed: {scopes}."),
-    };
-    match ask.unlisted.is_empty() {
-        true => who,
-        false => {
-            format!("{who} Signbell's lists don't name {}, so allow it only if you know what it is.", ask.unlisted)
-        }
-    }
-}
-
-/// A session that is good and asked for more.
-pub const STATE_ASKED: &str = "Signed in; more permissions are asked for";
 
 /// How a refusal that was recovered from was, in a few words.
 #[must_use]

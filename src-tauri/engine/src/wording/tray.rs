@@ -1,96 +1,140 @@
 //! The words of the tray, of the notifications and of what the desktop shell itself can fail at.
 
 use super::failure;
+use super::labels::{count, fill, say};
+use super::language::Language;
 use crate::browser::BrowserError;
 use crate::control::{Failure, FailureKind};
 
 /// The program's name, as the desktop shows it.
 pub const NAME: &str = "Signbell";
-/// Brings the window up.
-pub const OPEN: &str = "Open Signbell";
-/// Opens the window where an account is added.
-pub const ADD: &str = "Add account…";
-/// The submenu with each service's address.
-pub const COPY_ADDRESS: &str = "Copy address";
-/// Tools get 503 from now on.
-pub const PAUSE: &str = "Pause";
-/// Tools are served again.
-pub const RESUME: &str = "Resume";
-/// Ends the program.
-pub const QUIT: &str = "Quit";
-/// Signs in; also the notification's first button.
-pub const SIGN_IN: &str = "Sign in";
-/// The notification's second button.
-pub const LATER: &str = "Later";
-/// Signs in where there was a session already.
-pub const SIGN_IN_AGAIN: &str = "Sign in again";
-/// Renews without the person.
-pub const RENEW: &str = "Renew now";
-/// Ends the session.
-pub const SIGN_OUT: &str = "Sign out";
-/// Nobody answers on the control socket.
-pub const NOT_RUNNING: &str = "Signbell's engine is not running";
+/// A line of the menu, or of the tooltip, that says the same whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// Brings the window up.
+    Open,
+    /// Opens the window where an account is added.
+    Add,
+    /// The submenu with each service's address.
+    CopyAddress,
+    /// Tools get 503 from now on.
+    Pause,
+    /// Tools are served again.
+    Resume,
+    /// Ends the program.
+    Quit,
+    /// Signs in; also the notification's first button.
+    SignIn,
+    /// The notification's second button.
+    Later,
+    /// Lets a program use a service for good.
+    Always,
+    /// Lets a program use a service for an hour.
+    ThisHour,
+    /// Does not let it.
+    No,
+    /// Signs in where there was a session already.
+    SignInAgain,
+    /// Renews without the person.
+    Renew,
+    /// Ends the session.
+    SignOut,
+    /// Nobody answers on the control socket.
+    NotRunning,
+    /// The tooltip while the proxy is paused.
+    TipPaused,
+    /// The tooltip while the proxy's port is closed.
+    TipClosed,
+    /// The tooltip while a session is being renewed or signed in.
+    TipWorking,
+    /// The tooltip while all is well.
+    TipFine,
+    /// The tooltip where nothing was added yet.
+    TipEmpty,
+}
+
+/// The line in words.
+#[must_use]
+pub fn line(language: Language, line: Line) -> &'static str {
+    say(
+        language,
+        match line {
+            Line::Open => "tray.open",
+            Line::Add => "tray.add",
+            Line::CopyAddress => "tray.copy_address",
+            Line::Pause => "tray.pause",
+            Line::Resume => "tray.resume",
+            Line::Quit => "tray.quit",
+            Line::SignIn => "tray.sign_in",
+            Line::Later => "tray.later",
+            Line::Always => "tray.always",
+            Line::ThisHour => "tray.this_hour",
+            Line::No => "tray.no",
+            Line::SignInAgain => "tray.sign_in_again",
+            Line::Renew => "tray.renew",
+            Line::SignOut => "tray.sign_out",
+            Line::NotRunning => "tray.not_running",
+            Line::TipPaused => "tray.tip.paused",
+            Line::TipClosed => "tray.tip.closed",
+            Line::TipWorking => "tray.tip.working",
+            Line::TipFine => "tray.tip.fine",
+            Line::TipEmpty => "tray.tip.empty",
+        },
+    )
+}
 
 /// The menu's first lines: who needs the person.
 #[must_use]
-pub fn sign_in_again(short_title: &str) -> String {
-    format!("Sign in again: {short_title}")
+pub fn sign_in_again(language: Language, short_title: &str) -> String {
+    fill(language, "tray.sign_in_again.to", &[("name", short_title)])
 }
 
 /// The same where nobody signed in before.
 #[must_use]
-pub fn sign_in(short_title: &str) -> String {
-    format!("Sign in: {short_title}")
+pub fn sign_in(language: Language, short_title: &str) -> String {
+    fill(language, "tray.sign_in.to", &[("name", short_title)])
 }
 
 /// The same where the session is good and a service asks for more permissions.
 #[must_use]
-pub fn allow_more(short_title: &str) -> String {
-    format!("Allow more: {short_title}")
+pub fn allow_more(language: Language, short_title: &str) -> String {
+    fill(language, "tray.allow_more", &[("name", short_title)])
 }
 
 /// One page after the other.
 #[must_use]
-pub fn sign_in_all(accounts: usize) -> String {
-    format!("Sign in all ({accounts})")
+pub fn sign_in_all(language: Language, accounts: usize) -> String {
+    fill(language, "tray.sign_in_all", &[("n", &accounts.to_string())])
 }
 
 /// An account in the menu.
 #[must_use]
-pub fn account(title: &str, state_words: &str) -> String {
-    format!("{title} — {state_words}")
+pub fn account(language: Language, title: &str, state_words: &str) -> String {
+    fill(language, "tray.account", &[("title", title), ("state", state_words)])
 }
 
 /// The tooltip while accounts need the person; `first` is the short title of the first.
 #[must_use]
-pub fn tooltip_needs_you(first: &str, accounts: usize) -> String {
-    match accounts {
-        0 | 1 => format!("Signbell: {first} needs you"),
-        _ => format!("Signbell: {accounts} accounts need you"),
-    }
+pub fn tooltip_needs_you(language: Language, first: &str, accounts: usize) -> String {
+    count(language, "tray.tip.needs", accounts.max(1), &[("name", first)])
 }
 
 /// The tooltip while an account's store can't be read.
 #[must_use]
-pub fn tooltip_unavailable(short_title: &str, state_words: &str) -> String {
-    format!("Signbell: {short_title}: {state_words}")
+pub fn tooltip_unavailable(language: Language, short_title: &str, state_words: &str) -> String {
+    fill(language, "tray.tip.unavailable", &[("name", short_title), ("state", state_words)])
 }
-
-/// The tooltip while the proxy is paused.
-pub const TOOLTIP_PAUSED: &str = "Signbell is paused";
-/// The tooltip while the proxy's port is closed.
-pub const TOOLTIP_CLOSED: &str = "Signbell does not accept requests";
-/// The tooltip while a session is being renewed or signed in.
-pub const TOOLTIP_WORKING: &str = "Signbell: renewing…";
-/// The tooltip while all is well.
-pub const TOOLTIP_FINE: &str = "Signbell: everything is signed in";
-/// The tooltip where nothing was added yet.
-pub const TOOLTIP_EMPTY: &str = "Signbell: no accounts yet";
 
 /// The heading of a notification on something that was asked for an account and failed.
 #[must_use]
-pub fn failed_for(short_title: &str) -> String {
-    format!("{short_title}: that did not work")
+pub fn failed_for(language: Language, short_title: &str) -> String {
+    fill(language, "tray.failed", &[("name", short_title)])
+}
+
+/// The window's banner while nobody answers on the control socket.
+#[must_use]
+pub fn not_running(language: Language) -> &'static str {
+    say(language, "banner.not_running")
 }
 
 /// No browser was opened for a sign-in.
