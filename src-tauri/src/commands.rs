@@ -220,6 +220,12 @@ pub(crate) async fn copy(desk: Window<'_>, text: String) -> Answer<()> {
     desk.clipboard.copy(&text)
 }
 
+/// Shows the page larger or smaller; 1 is as it is.
+#[tauri::command]
+pub(crate) async fn zoom(window: tauri::WebviewWindow, factor: f64) -> Answer<()> {
+    window.set_zoom(factor.clamp(0.5, 3.0)).map_err(|e| wording::tray::toolkit_failed(&e.to_string()))
+}
+
 #[tauri::command]
 pub(crate) async fn demo(desk: Window<'_>, start: bool) -> Answer<()> {
     if start { desk.demo.start(&desk.socket).await } else { desk.demo.stop().await }

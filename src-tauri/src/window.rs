@@ -91,6 +91,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::tool_narrow,
             commands::tool_remove,
             commands::tool_rotate,
+            commands::zoom,
         ])
         .setup(move |app| {
             build(app.handle(), page)?;

@@ -6,6 +6,7 @@ import { h, name } from './dom.js';
 import { button, careful, chip, copyButton, fact, failure } from './parts.js';
 import { scopeList } from './scopes.js';
 import { act, state } from './store.js';
+import { timeline } from './timeline.js';
 import { clock, moment } from './time.js';
 import { pieces, t } from './words.js';
 
@@ -60,7 +61,7 @@ export function accountInside(account, view, now) {
             account.scopes.length > 0 ? scopeList(account.scopes) : h('p', { class: 'aside' }, t('inside.no_scopes')),
           ),
       fact(t('inside.times'), times(account)),
-      fact(t('inside.history'), history(id, now)),
+      fact(t('inside.history'), history(account, now)),
       fact(t('inside.name'), labelForm(account)),
       fact(t('inside.token'), tokenSwitch(account)),
     ),
@@ -130,14 +131,16 @@ function times({ state: how, issued_at, expires_at, refreshable }) {
   ];
 }
 
-function history(id, now) {
-  const records = (state.activity ?? []).filter((record) => record.account === id).slice(0, STEPS);
+function history(account, now) {
+  const id = account.account;
+  const records = (state.activity ?? []).filter((record) => record.account === id);
   if (records.length === 0) return h('p', { class: 'aside' }, t('inside.no_history'));
   return [
+    timeline(account, records, now),
     h(
       'ul',
       { class: 'lines' },
-      records.map((record) => line(record, now, true)),
+      records.slice(0, STEPS).map((record) => line(record, now, true)),
     ),
     h(
       'a',
@@ -147,6 +150,7 @@ function history(id, now) {
         on: {
           click: () => {
             state.filter = { account: id, tool: '', kind: '' };
+            state.sought = '';
           },
         },
       },

@@ -5,7 +5,7 @@ import { h } from './dom.js';
 import { glyph } from './glyphs.js';
 import { button, fact, failure } from './parts.js';
 import { changed, say, state, toggle } from './store.js';
-import { clock, day, moment, recent, took } from './time.js';
+import { clock, date, day, moment, recent, took } from './time.js';
 import { plural, t } from './words.js';
 
 const KINDS = {
@@ -37,7 +37,7 @@ export function activity(view, now) {
         'div',
         { class: 'title-text' },
         h('h1', null, t('activity.title')),
-        h('p', { class: 'aside' }, t('activity.about')),
+        h('p', { class: 'aside', id: 'recoveries' }, recoveries(view) ?? t('activity.about')),
       ),
     ),
     failure('activity'),
@@ -67,7 +67,8 @@ export function line(record, now, dated) {
         'p',
         null,
         h('span', { class: 'unseen' }, t(`kind.${record.kind}`), ': '),
-        h('span', { dir: 'auto' }, record.text),
+        // A sentence of ours, whichever way the name runs that it may begin with.
+        h('span', { dir: 'ltr' }, record.text),
       ),
       record.refusal && brief(record),
     ),
@@ -92,6 +93,7 @@ function brief(record) {
       on: { click: () => toggle(state.shown, foldOf(record)) },
     },
     h('span', { class: 'status' }, status),
+    ' ',
     h('code', null, rule),
     glyph('open', 'turn'),
   );
@@ -146,14 +148,60 @@ function lines(records, now) {
 }
 
 function chosen(record) {
-  return Object.entries(state.filter).every(([what, wanted]) => !wanted || record[what] === wanted);
+  return Object.entries(state.filter).every(([what, wanted]) => !wanted || record[what] === wanted) && sought(record);
+}
+
+// Every word, anywhere in what the line says.
+function sought(record) {
+  const words = plain(state.sought).split(/\s+/).filter(Boolean);
+  if (words.length === 0) return true;
+  const { account, service, tool, text, kind, refusal } = record;
+  const said = [account, service, tool, text, t(`kind.${kind}`), refusal?.status, refusal?.rule, refusal?.why, refusal?.decision];
+  const hay = plain(said.filter(Boolean).join(' '));
+  return words.every((word) => hay.includes(word));
+}
+
+// `Élodie` is found by `elodie`.
+function plain(text) {
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLocaleLowerCase();
+}
+
+/** What Signbell spared the person since it began to count. */
+export function recoveries({ recoveries: told }) {
+  if (!told || (told.sign_ins === 0 && told.requests === 0)) return null;
+  const values = { since: date(told.since) };
+  const both = [
+    told.sign_ins > 0 && plural('recoveries.sign_ins', told.sign_ins),
+    told.requests > 0 && plural('recoveries.requests', told.requests),
+  ];
+  return t('recoveries', { ...values, what: both.filter(Boolean).join(', ') });
 }
 
 function filters(all) {
-  const any = Object.values(state.filter).some(Boolean);
+  const any = state.sought || Object.values(state.filter).some(Boolean);
   return h(
     'div',
     { class: 'filters', key: 'filters', role: 'group', 'aria-label': t('activity.filter') },
+    h('input', {
+      id: 'seek',
+      type: 'text',
+      key: 'seek',
+      class: 'seek',
+      'aria-label': t('activity.seek'),
+      placeholder: t('activity.seek'),
+      autocomplete: 'off',
+      autocapitalize: 'none',
+      spellcheck: 'false',
+      dir: 'auto',
+      value: state.sought,
+      on: {
+        input: (event) => {
+          state.sought = event.target.value;
+          changed();
+          sayShown(all);
+        },
+      },
+    }),
     filter('account', all),
     filter('tool', all),
     filter('kind', all, (kind) => t(`kind.${kind}`)),
@@ -187,10 +235,18 @@ function filter(what, all, words = (value) => value) {
 function choose(what, value, all) {
   state.filter = { ...state.filter, [what]: value };
   changed();
-  say(plural('activity.shown', all.filter(chosen).length));
+  sayShown(all);
+}
+
+// Once the typing pauses.
+let soon;
+function sayShown(all) {
+  clearTimeout(soon);
+  soon = setTimeout(() => say(plural('activity.shown', all.filter(chosen).length)), 400);
 }
 
 function showAll() {
   state.filter = { account: '', tool: '', kind: '' };
+  state.sought = '';
   changed();
 }

@@ -74,6 +74,9 @@ const DRAWINGS = {
   type: {
     line: ['M1.8 4.2h12.4v7.6H1.8z', 'M4.4 6.8v.1', 'M6.8 6.8v.1', 'M9.2 6.8v.1', 'M11.6 6.8v.1', 'M5.4 9.4h5.2'],
   },
+  search: { line: ['M7 2.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6Z', 'm10.5 10.5 3.5 3.5'] },
+  service: { line: ['M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8Z', 'M1.9 8h12.2', 'M8 1.8c2 1.7 2.8 3.9 2.8 6.2S10 12.5 8 14.2', 'M8 1.8C6 3.5 5.2 5.7 5.2 8S6 12.5 8 14.2'] },
+  'open-right': { line: ['m6 4 4 4-4 4'] },
   used: { line: ['M2.5 8h10.5', 'm9 4 4 4-4 4'] },
   refused: { line: ['M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5z', 'M5.3 8h5.4'] },
   changed: {
@@ -93,7 +96,7 @@ export function glyph(which, look = '') {
   const { box = '0 0 16 16', line = [], fill = [] } = DRAWINGS[which];
   return h(
     'svg',
-    { class: `glyph ${look}`, viewBox: box, 'aria-hidden': 'true' },
+    { class: `glyph ${look}`, viewBox: box, width: '16', height: '16', 'aria-hidden': 'true' },
     fill.map((d) => h('path', { d, fill: 'currentColor', 'fill-rule': 'evenodd', stroke: 'none' })),
     line.map((d) => h('path', { d })),
   );

@@ -5,6 +5,7 @@ import { call } from './bridge.js';
 import { h } from './dom.js';
 import { glyph } from './glyphs.js';
 import { button, copyButton, failure } from './parts.js';
+import { openSearch } from './search.js';
 import { act, state } from './store.js';
 import { plural, t } from './words.js';
 
@@ -20,6 +21,8 @@ export function header() {
         'div',
         { class: 'bar-in' },
         h('p', { class: 'brand' }, glyph(needing ? 'ringing' : 'bell', needing ? 'warn' : ''), t('app.name')),
+        view && searchButton(),
+        view && proxy(view.proxy),
         h(
           'nav',
           { class: 'tabs', 'aria-label': t('nav') },
@@ -36,10 +39,11 @@ export function header() {
                 )
               : null,
           ),
+          tab('services', route.tab),
           tab('tools', route.tab),
           tab('activity', route.tab),
+          tab('settings', route.tab),
         ),
-        view && proxy(view.proxy),
       ),
     ),
     failure('proxy'),
@@ -49,9 +53,26 @@ export function header() {
 function tab(which, current, more) {
   return h(
     'a',
-    { class: 'tab', href: `#${which}`, 'aria-current': which === current ? 'page' : null },
+    { class: 'tab', id: `tab-${which}`, href: `#${which}`, 'aria-current': which === current ? 'page' : null },
     t(`nav.${which}`),
     more,
+  );
+}
+
+function searchButton() {
+  return h(
+    'button',
+    {
+      type: 'button',
+      id: 'open-search',
+      class: 'button small open-search',
+      'aria-keyshortcuts': 'Control+K Meta+K /',
+      title: t('search.keys'),
+      on: { click: openSearch },
+    },
+    glyph('search'),
+    h('span', null, t('search')),
+    h('kbd', { 'aria-hidden': 'true' }, t('search.key')),
   );
 }
 

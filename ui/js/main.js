@@ -7,15 +7,19 @@ import { toolSheet } from './add-tool.js';
 import { call, listen } from './bridge.js';
 import { draw, h } from './dom.js';
 import { header } from './header.js';
+import { keepInSight, keepZoom, rowKeys, zoomKeys } from './keys.js';
 import { button, failure } from './parts.js';
 import { readRoute } from './route.js';
+import { searchKeys, searchSheet } from './search.js';
+import { services } from './services.js';
 import { sessions } from './sessions.js';
+import { settings } from './settings.js';
 import { act, changed, notify, onChange, say, state } from './store.js';
 import { nowSeconds } from './time.js';
 import { tools } from './tools.js';
 import { loadWords, t } from './words.js';
 
-const VIEWS = { sessions, tools, activity };
+const VIEWS = { sessions, services, tools, activity, settings };
 const RECORDS = 500; // as many as anyone scrolls through
 const root = document.getElementById('app');
 
@@ -27,7 +31,7 @@ function page() {
     header(),
     h(
       'main',
-      { class: 'main', key: `main-${route.tab}`, id: 'main' },
+      { class: 'main', key: `main-${route.tab}`, id: 'main', on: { keydown: rowKeys } },
       view
         ? VIEWS[route.tab](view, now)
         : state.failures.has('start') &&
@@ -42,13 +46,16 @@ function page() {
         view,
         view.tools.find((tool) => tool.tool === route.of),
       ),
+    view && state.search && searchSheet(view),
     state.notice && h('div', { class: 'notice', key: 'notice' }, h('p', { dir: 'auto' }, state.notice)),
   );
 }
 
-function show(view) {
+async function show(view) {
   const before = state.view;
   state.view = view;
+  // The person chose another language.
+  if (before && before.language !== view.language) await loadWords();
   if (before) tellChanges(before, view);
   for (const id of state.typed.keys())
     if (!view.accounts.some((account) => account.account === id && account.ask)) state.typed.delete(id);
@@ -105,7 +112,11 @@ function numbered(records) {
 }
 
 function start() {
-  return act('start', async () => show(await call('snapshot')));
+  return act('start', async () => {
+    const view = await call('snapshot');
+    if (view.language !== t('language')) await loadWords();
+    await show(view);
+  });
 }
 
 function hearNotice(notice) {
@@ -120,7 +131,11 @@ function tick() {
 onChange(page);
 readRoute();
 window.addEventListener('hashchange', readRoute);
+document.addEventListener('keydown', searchKeys);
+document.addEventListener('keydown', zoomKeys);
+document.addEventListener('focusin', keepInSight);
 document.addEventListener('visibilitychange', tick);
+keepZoom();
 await loadWords();
 await Promise.all([listen('view', show), listen('notice', hearNotice)]);
 await start();

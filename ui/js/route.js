@@ -1,7 +1,10 @@
-// Where the person is, read from the address: #sessions, #tools, #activity, and over them the sheets
+// Where the person is, read from the address: #sessions, #services and their like, and over them the sheets
 // #add, #add-tool, #tool/<name>.
 
 import { changed, focusSoon, state } from './store.js';
+
+/** The views, in their order. */
+export const TABS = ['sessions', 'services', 'tools', 'activity', 'settings'];
 
 const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools' };
 let opener = '';
@@ -14,7 +17,7 @@ export function readRoute() {
     if (!before.sheet) opener = document.activeElement?.id ?? '';
     state.route = { tab: SHEETS[first], sheet: first, of };
   } else {
-    state.route = { tab: ['tools', 'activity'].includes(first) ? first : 'sessions', sheet: null };
+    state.route = { tab: TABS.includes(first) ? first : 'sessions', sheet: null };
   }
   if (before.sheet && !state.route.sheet) leaveSheet();
   if (before.tab !== state.route.tab) {

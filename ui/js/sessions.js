@@ -1,6 +1,7 @@
 // The first view: is everything signed in, what needs me, what used it last.
 
 import { accountRow } from './account.js';
+import { recoveries } from './activity.js';
 import { needsPerson } from './ask.js';
 import { call } from './bridge.js';
 import { h, name } from './dom.js';
@@ -45,6 +46,7 @@ export function sessions(view, now) {
       'footer',
       { class: 'foot', key: 'foot' },
       demoStrip(view),
+      recoveries(view) && h('p', { class: 'aside', key: 'recoveries' }, recoveries(view)),
       view.proxy.vault && h('p', { class: 'aside' }, pieces('sessions.vault', { vault: name(view.proxy.vault) })),
     ),
   ];

@@ -9,6 +9,9 @@ export const state = {
   broken: null, // why there is none
   route: { tab: 'sessions', sheet: null },
   open: new Set(), // rows, by account
+  openServices: new Set(), // rows of services
+  judged: new Map(), // service -> what a saved answer means to it
+  search: null, // what is looked for, while the field is there
   shown: new Set(), // folds: "more" of a form, the details of a failure
   asking: null, // the place of the one inline question
   busy: new Set(), // places where a command runs
@@ -22,6 +25,7 @@ export const state = {
   choices: null, // what can be picked instead of an address, likewise
   activity: null, // newest first
   filter: { account: '', tool: '', kind: '' },
+  sought: '', // what the activity is searched for
   notice: null, // a sentence said once
 };
 
