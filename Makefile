@@ -34,6 +34,7 @@ test: ## formatting, lints, licences and all tests
 	for module in $$(find ui -name '*.js'); do node --input-type=module --check < $$module || { echo "in $$module"; exit 1; }; done
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	npm ci --silent --no-audit --no-fund --prefix tests/mcp
+	npm ci --silent --no-audit --no-fund --prefix tests/axe
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory $(deny)
 	$(deny) --locked check bans licenses sources
@@ -89,7 +90,7 @@ fmt: ## format the Rust code
 
 clean: ## remove what was built
 	cargo clean
-	rm -rf tests/provider/node_modules tests/mcp/node_modules
+	rm -rf tests/provider/node_modules tests/mcp/node_modules tests/axe/node_modules
 
 # Unoptimised, for its build would be longer than all of its runs.
 $(deny):

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+mod a11y;
 mod adding;
 mod bell;
+mod desk;
+mod fits;
+mod german;
 mod life;
 mod package;
 mod proc;
 mod room;
 mod scripted;
+mod stage;
 mod tray;
 mod walls;
 mod window;

@@ -37,7 +37,11 @@ pub struct App {
 impl World {
     /// The tray with these accounts, which are not signed in.
     pub fn new(name: &str, parts: DesktopOptions, accounts: &[&str]) -> Result<Self> {
-        let sandbox = Sandbox::new(name)?;
+        Self::of(Sandbox::new(name)?, parts, accounts)
+    }
+
+    /// The same in a sandbox whose environment is not the usual one.
+    pub fn of(sandbox: Sandbox, parts: DesktopOptions, accounts: &[&str]) -> Result<Self> {
         let desktop = parts.start(&sandbox)?;
         let browser = UrlCatcher::install(&sandbox)?;
         let provider = Provider::start(&sandbox, &json!({}))?;
