@@ -6,6 +6,7 @@
 //! hand. A client that closes the connection of a [`Request::SignIn`] leaves the sign-in running (the
 //! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
 
+mod carried;
 pub mod client;
 mod forward;
 mod found;
@@ -15,6 +16,7 @@ mod step;
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
 pub use self::forward::{Forwarded, Forwarding};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
 pub use self::step::Step;
@@ -62,6 +64,10 @@ pub enum Request {
         /// Which account.
         account: AccountName,
     },
+    /// Goes on with the sign-in that another program began: [`Reply::SignedIn`].
+    Adopt(Adopt),
+    /// Adds what another machine's export has: [`Reply::Merged`].
+    Merge(Merge),
     /// Asks a service once, with its token, for something that changes nothing: [`Reply::FirstCall`].
     FirstCall {
         /// Which service.
@@ -334,6 +340,8 @@ pub enum Reply {
     FirstCall(FirstCall),
     /// How the account stands after a sign-in or a renewal.
     SignedIn(SignedIn),
+    /// What of an export is in force now.
+    Merged(Box<Merged>),
     /// An account was signed out.
     SignedOut(SignedOut),
     /// A tool, and its key where it is new.

@@ -1,6 +1,7 @@
 //! The engine's handle: start it, ask where it listens, wait for its end.
 
 mod add;
+mod adopt;
 mod core;
 mod document;
 mod first_call;
@@ -8,6 +9,7 @@ mod forwarding;
 mod known;
 mod lend;
 mod look;
+mod merge;
 mod moved;
 mod naming;
 mod port_holder;

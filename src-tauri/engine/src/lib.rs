@@ -27,6 +27,7 @@ mod engine;
 mod faults;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod export;
 pub mod model;
 pub mod paths;
 mod provider;

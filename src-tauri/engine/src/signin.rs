@@ -5,6 +5,7 @@
 //! (RFC 8628) a code takes the place of browser and loopback; where a client asks in its own name, or an
 //! employer vouches, nobody is shown anything.
 
+pub(crate) mod adopt;
 mod attempt;
 mod callback;
 mod identity;

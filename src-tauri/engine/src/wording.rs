@@ -7,9 +7,11 @@
 
 pub mod cli;
 pub mod demo;
+pub mod export;
 mod failures;
 mod forwarding;
 mod found;
+pub mod import;
 pub mod labels;
 pub mod providers;
 mod refusals;

@@ -20,7 +20,7 @@ use crate::wording;
 const LONGEST_LOAN: Duration = Duration::from_secs(3600);
 
 /// No request is longer.
-const LONGEST_LINE: u64 = 64 * 1024;
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// Serves every connection of this user.
 pub(crate) async fn serve(listener: UnixListener, core: Arc<Core>, tasks: TaskTracker, stop: CancellationToken) {
@@ -84,6 +84,8 @@ impl Connection {
                 return self.sign_in(core, &account, how).await;
             }
             Request::CancelSignIn { account } => done(core.cancel_sign_in(&account).await),
+            Request::Adopt(adopt) => finish(core.adopt(adopt).await, Reply::SignedIn),
+            Request::Merge(merge) => finish(core.merge(merge).await, |merged| Reply::Merged(Box::new(merged))),
             Request::FirstCall { service } => finish(core.first_call(&service).await, Reply::FirstCall),
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),

@@ -228,7 +228,7 @@ impl Core {
             && there.map(|(account, _)| account).any(|account| self.known.ever_signed_in(account))
     }
 
-    async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
+    pub(super) async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
         match session.lease(Want::default()).await {
             Err(Unready::NeedsPerson(_) | Unready::SignedOut | Unready::RefreshDidNotHelp) => Ok(true),
             // Where there is no keyring there is nothing to read either: in memory, with a banner (T1).
@@ -304,7 +304,7 @@ impl Core {
         Ok(underway)
     }
 
-    fn sign_in_ended(&self, what: &SignIn, result: &Result<Option<crate::model::Identity>, SignInError>) {
+    pub(super) fn sign_in_ended(&self, what: &SignIn, result: &Result<Option<crate::model::Identity>, SignInError>) {
         let account = &what.grant.account;
         if let Ok(Some(who)) = result {
             self.known.set_identity(account, who.clone());
@@ -439,7 +439,7 @@ impl Core {
     }
 
     /// How the account stands.
-    fn signed_in(&self, account: &AccountName) -> SignedIn {
+    pub(super) fn signed_in(&self, account: &AccountName) -> SignedIn {
         let view = self.snapshot().accounts.into_iter().find(|a| a.account == *account);
         match view {
             Some(view) => SignedIn {
