@@ -144,8 +144,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  signbell export my-signbell.toml")]
     Export(Export),
     /// Check what Signbell needs, and say what to do.
-    #[command(after_help = "Example:\n  signbell doctor")]
-    Doctor,
+    #[command(after_help = "Examples:\n  signbell doctor\n  signbell doctor --test-vault")]
+    Doctor {
+        /// Also keep a test item where the tokens are, read it back and remove it.
+        #[arg(long)]
+        test_vault: bool,
+    },
     /// Print what completes these commands in a shell.
     #[command(
         after_help = "Packages install it by themselves.\n\nExamples:\n  signbell completions bash > ~/.local/share/bash-completion/completions/signbell\n  signbell completions fish > ~/.config/fish/completions/signbell.fish"

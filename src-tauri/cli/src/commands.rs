@@ -8,8 +8,8 @@ mod credential;
 mod demo;
 mod doctor;
 mod forward;
-mod manual;
 mod import;
+mod manual;
 mod mcp;
 mod provider;
 mod run;
@@ -80,7 +80,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Activity { follow } => activity::run(context, follow).await?,
         Command::Import(args) => return import::run(context, args).await,
         Command::Export(args) => settings_file::write(context, &args.file, args.force)?,
-        Command::Doctor => return doctor::run(context).await,
+        Command::Doctor { test_vault } => return doctor::run(context, test_vault).await,
         Command::App | Command::Serve | Command::Demo { .. } | Command::Completions { .. } | Command::Man { .. } => {}
     }
     Ok(0)

@@ -9,7 +9,7 @@ mod gcloud;
 mod gh;
 mod ini;
 mod item;
-mod jsonc;
+pub(crate) mod jsonc;
 mod mcp_remote;
 mod oidc_agent;
 pub(crate) mod reading;

@@ -7,6 +7,7 @@
 //! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
 
 mod carried;
+mod checkup;
 pub mod client;
 mod forward;
 mod found;
@@ -18,6 +19,7 @@ use url::Url;
 
 pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
 pub use self::forward::{Forwarded, Forwarding};
+pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
 pub use self::step::Step;
 use crate::activity::Record;
@@ -66,6 +68,12 @@ pub enum Request {
     },
     /// Goes on with the sign-in that another program began: [`Reply::SignedIn`].
     Adopt(Adopt),
+    /// How the engine itself stands: [`Reply::Checkup`].
+    Checkup {
+        /// Also writes an item into the vault, reads it back and removes it.
+        #[serde(default)]
+        try_vault: bool,
+    },
     /// Adds what another machine's export has: [`Reply::Merged`].
     Merge(Merge),
     /// Asks a service once, with its token, for something that changes nothing: [`Reply::FirstCall`].
@@ -340,6 +348,8 @@ pub enum Reply {
     FirstCall(FirstCall),
     /// How the account stands after a sign-in or a renewal.
     SignedIn(SignedIn),
+    /// How the engine itself stands.
+    Checkup(Checkup),
     /// What of an export is in force now.
     Merged(Box<Merged>),
     /// An account was signed out.

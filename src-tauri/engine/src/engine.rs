@@ -2,6 +2,7 @@
 
 mod add;
 mod adopt;
+mod checkup;
 mod core;
 mod document;
 mod first_call;
@@ -12,7 +13,7 @@ mod look;
 mod merge;
 mod moved;
 mod naming;
-mod port_holder;
+pub(crate) mod port_holder;
 mod settings;
 mod sign_in;
 mod sign_out;

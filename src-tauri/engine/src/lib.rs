@@ -19,6 +19,7 @@ mod ask;
 mod bell;
 pub mod browser;
 mod challenge;
+pub mod checkup;
 pub mod choices;
 mod clock;
 mod config;

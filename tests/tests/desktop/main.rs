@@ -9,6 +9,7 @@ use anyhow::Result;
 
 mod adding;
 mod bell;
+mod doctor;
 mod life;
 mod package;
 mod proc;

@@ -88,7 +88,7 @@ fn choose<'a>(
 ) -> Result<Option<Vec<&'a Item>>, Failure> {
     for unusable in &found.unusable {
         let (file, why) = (unusable.file.display().to_string(), why(&unusable.why));
-        if context.out.is_json() {
+        if context.out.is_json() && args.take.is_empty() && !args.all {
             let line = json!({ "source": unusable.source.as_str(), "unusable": file, "why": why });
             context.out.result(&line, String::new)?;
         }

@@ -85,6 +85,7 @@ impl Connection {
             }
             Request::CancelSignIn { account } => done(core.cancel_sign_in(&account).await),
             Request::Adopt(adopt) => finish(core.adopt(adopt).await, Reply::SignedIn),
+            Request::Checkup { try_vault } => Reply::Checkup(core.checkup(try_vault).await),
             Request::Merge(merge) => finish(core.merge(merge).await, |merged| Reply::Merged(Box::new(merged))),
             Request::FirstCall { service } => finish(core.first_call(&service).await, Reply::FirstCall),
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
