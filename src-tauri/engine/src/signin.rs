@@ -20,8 +20,10 @@ use url::Url;
 
 pub use self::attempt::AttemptError;
 pub use self::callback::CallbackError;
+pub(crate) use self::callback::Stray;
 pub use self::identity::IdentityError;
 use crate::faults;
+pub(crate) use self::loopback::Pasted;
 use crate::model::{GrantId, Identity, Scopes};
 use crate::provider::{DeviceCode, DpopKey, Issued, MetadataError, Provider, TokenAsk, TokenError};
 use crate::session::SessionHandle;
@@ -130,7 +132,7 @@ pub(crate) async fn run(
     what: &SignIn,
     session: &SessionHandle,
     show: impl FnOnce(Prompt),
-    pasted: mpsc::Receiver<String>,
+    pasted: mpsc::Receiver<Pasted>,
 ) -> Result<Option<Identity>, SignInError> {
     let metadata = what.provider.metadata().await?;
     let key = what.new_key()?;

@@ -27,6 +27,7 @@ pub use self::found::*;
 pub use self::providers::*;
 pub use self::refusals::*;
 pub use self::servers::*;
+pub(crate) use self::sign_ins::{NO_REDIRECT, stray_paste};
 pub use self::steps::*;
 pub use self::story::*;
 

@@ -46,6 +46,7 @@ mod siege;
 mod sign_in;
 mod sign_out;
 mod socket;
+mod slips;
 mod standing;
 mod step_up;
 mod survival;

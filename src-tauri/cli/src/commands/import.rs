@@ -171,6 +171,11 @@ async fn take(
     view: &AppView,
     secret: Option<Secret>,
 ) -> Result<(), Failure> {
+    // Two of one address are for two accounts, which `signbell add --account` is for.
+    let known = here(item, Some(view)).and_then(|name| view.services.iter().find(|service| service.service == name));
+    if let Some(known) = known {
+        return Err(words::here_already_failure(&known.service, &known.account));
+    }
     let adopts = match &item.tokens {
         Tokens::Refresh { token, .. } if args.with_tokens => Some(token),
         _ => None,

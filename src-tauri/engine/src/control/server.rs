@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Failure, Notice, Reply, Request};
 use crate::engine::{Core, How, Progress, Secrets};
-use crate::signin::Place;
+use crate::signin::{Pasted, Place};
 use crate::wording;
 
 /// A key that outlives the connection it was lent over does so no longer than this.
@@ -198,7 +198,8 @@ impl Connection {
         let (progress, mut told) = mpsc::unbounded_channel();
         let signing_in = core.sign_in(account, &how, move |step| drop(progress.send(step)));
         tokio::pin!(signing_in);
-        let mut paste: Option<mpsc::Sender<String>> = None;
+        let mut paste: Option<mpsc::Sender<Pasted>> = None;
+        let (refused, mut refusals) = mpsc::unbounded_channel();
         let mut listening = true;
         loop {
             tokio::select! {
@@ -208,10 +209,11 @@ impl Connection {
                     Progress::Device(code) => self.reply(&Reply::DeviceCode(code)).await?,
                     Progress::Paste(sender) => paste = Some(sender),
                 },
+                Some(text) = refusals.recv() => self.reply(&Reply::Notice(Notice::Say { text })).await?,
                 outcome = &mut signing_in => return self.reply(&finish(outcome, Reply::SignedIn)).await,
                 line = self.line(), if listening => match (line?, &paste) {
                     // A full queue means that nobody takes them: the sign-in is over.
-                    (Some(line), Some(paste)) => drop(paste.try_send(line)),
+                    (Some(line), Some(paste)) => drop(paste.try_send(Pasted { line, refused: refused.clone() })),
                     (Some(_), None) => {}
                     (None, _) => listening = false,
                 },

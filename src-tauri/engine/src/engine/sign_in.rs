@@ -18,7 +18,7 @@ use crate::model::{AccountName, GrantId, Scopes};
 use crate::session::SessionHandle;
 use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
-use crate::signin::{self, AttemptError, CallbackError, Place, Prompt, SignIn, SignInError};
+use crate::signin::{self, AttemptError, CallbackError, Pasted, Place, Prompt, SignIn, SignInError};
 use crate::vault::VaultError;
 use crate::view::DevicePage;
 use crate::wording;
@@ -28,7 +28,7 @@ use crate::wording;
 pub(super) struct Underway {
     page: watch::Receiver<Option<Prompt>>,
     pub(super) outcome: watch::Receiver<Option<Result<(), SignInError>>>,
-    pasted: mpsc::Sender<String>,
+    pasted: mpsc::Sender<Pasted>,
     /// Ends it: the person signed out meanwhile, or wants another one.
     pub(super) cancel: CancellationToken,
     /// What it asks for.
@@ -75,7 +75,7 @@ pub(crate) enum Progress {
     /// The code for another device.
     Device(DeviceCode),
     /// Where a pasted redirect goes.
-    Paste(mpsc::Sender<String>),
+    Paste(mpsc::Sender<Pasted>),
 }
 
 impl Core {
@@ -424,10 +424,19 @@ impl Core {
         }
         let session = self.sessions_of(account).into_values().next();
         let session = session.ok_or_else(|| wording::account_without_service(account))?;
-        let lease = session
-            .lease(Want { refused: None, min_valid })
-            .await
-            .map_err(|unready| wording::unready(&title, account, &unready))?;
+        let unready = |unready| wording::unready(&title, account, &unready);
+        let mut lease = session.lease(Want { refused: None, min_valid }).await.map_err(unready)?;
+        // Too short, though the provider's tokens live longer than that: what is in use by others for half of
+        // its life is not enough for this caller.
+        let is_short = |lease: &crate::session::Lease| {
+            lease.left_of().is_some_and(|(left, whole)| left < min_valid && whole > min_valid)
+        };
+        if is_short(&lease) {
+            lease = session.renew().await.map_err(unready)?;
+            if is_short(&lease) {
+                return Err(wording::import::token_too_short(&title, account));
+            }
+        }
         if lease.dpop().is_some() {
             return Err(wording::token_is_bound(&title));
         }
@@ -471,7 +480,15 @@ impl Core {
     }
 
     pub(super) fn must_exist(&self, account: &AccountName) -> Result<(), Failure> {
-        if self.config().accounts.contains_key(account) { Ok(()) } else { Err(wording::unknown_account(account)) }
+        let config = self.config();
+        if config.accounts.contains_key(account) {
+            return Ok(());
+        }
+        // Both have short names of one kind, and are easily mixed up.
+        match config.services.get(account.as_str()) {
+            Some(service) => Err(wording::import::is_a_service(account, &service.account)),
+            None => Err(wording::unknown_account(account)),
+        }
     }
 }
 

@@ -104,7 +104,11 @@ impl Core {
         let mut grants: Vec<Standing> =
             self.sessions_of(name).iter().map(|(grant, session)| self.standing(grant, session, now)).collect();
         if grants.is_empty() {
-            // No service yet: there is nothing that could be signed in.
+            // No service yet: there is nothing that could be signed in. Or none any more: then the tokens that
+            // are there live on until somebody signs out.
+            grants.extend(self.standing_without_service(name));
+        }
+        if grants.is_empty() {
             grants.push(Standing::none());
         }
         let (title, short_title) = self.titles(config, name);
@@ -179,6 +183,19 @@ impl Core {
     fn is_rejected_everywhere(&self, config: &Config, grant: &GrantId, ask: &Ask) -> bool {
         let mut services = config.services.iter().filter(|(_, service)| grant_of(service) == *grant);
         !ask.sign_in.is_empty() && services.all(|(name, _)| ask.sign_in.contains(name))
+    }
+
+    /// What is known of grants whose services are gone. Nobody uses them, so nothing renews them.
+    fn standing_without_service(&self, account: &AccountName) -> Vec<Standing> {
+        let lives = |grant: &GrantId| {
+            let known = self.known.last(grant)?;
+            let lives = known.generation.0 > 0 && known.ended.is_none() && !known.signed_out;
+            lives.then(|| Standing {
+                words: wording::STATE_WITHOUT_SERVICE.to_owned(),
+                ..Standing::of_known(grant, known)
+            })
+        };
+        self.known.grants(account).iter().filter_map(lives).collect()
     }
 
     fn standing(&self, grant: &GrantId, session: &SessionHandle, now: Now) -> Standing {

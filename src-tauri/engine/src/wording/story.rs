@@ -20,6 +20,8 @@ pub const STATE_RENEWING: &str = "Renewing…";
 pub const STATE_NEEDS_YOU: &str = "Needs you";
 /// The person signed out.
 pub const STATE_SIGNED_OUT: &str = "Signed out";
+/// The tokens live, and no service is left that uses them.
+pub const STATE_WITHOUT_SERVICE: &str = "Signed in, no service";
 
 /// An account whose store can't be read.
 #[must_use]
