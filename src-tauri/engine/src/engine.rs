@@ -18,6 +18,7 @@ mod settings;
 mod sign_in;
 mod sign_out;
 mod snapshot;
+mod token;
 mod undumpable;
 mod voucher;
 

@@ -25,10 +25,10 @@ mod clock;
 mod config;
 pub mod control;
 mod engine;
+pub mod export;
 mod faults;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub mod export;
 pub mod model;
 pub mod paths;
 mod provider;

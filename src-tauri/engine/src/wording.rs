@@ -17,6 +17,7 @@ pub mod providers;
 mod refusals;
 mod servers;
 mod sign_ins;
+pub mod slips;
 mod steps;
 mod story;
 pub mod tray;

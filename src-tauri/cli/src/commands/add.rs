@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         let same = |other: &str| other.trim_end_matches('/') == add.url.as_str().trim_end_matches('/');
         let known = context.view().await?.services.into_iter().find(|service| same(&service.url));
         if let Some(known) = known {
-            return Err(wording::import::here_already_failure(&known.service, &known.account));
+            return Err(wording::slips::here_already_failure(&known.service, &known.account));
         }
     }
     let Reply::Added(added) = context.call(&Request::Add(add)).await? else { return Err(words::odd_reply()) };

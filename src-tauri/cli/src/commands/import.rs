@@ -8,7 +8,7 @@ use signbell_engine::control::{AddService, Added, Adopt, Failure, Reply, Request
 use signbell_engine::model::ServiceName;
 use signbell_engine::secret::Secret;
 use signbell_engine::view::{AppView, StateName};
-use signbell_engine::wording::{cli, import as words};
+use signbell_engine::wording::{cli, import as words, slips};
 
 use super::{Context, add, tool};
 use crate::args::{Import, Origin};
@@ -174,7 +174,7 @@ async fn take(
     // Two of one address are for two accounts, which `signbell add --account` is for.
     let known = here(item, Some(view)).and_then(|name| view.services.iter().find(|service| service.service == name));
     if let Some(known) = known {
-        return Err(words::here_already_failure(&known.service, &known.account));
+        return Err(slips::here_already_failure(&known.service, &known.account));
     }
     let adopts = match &item.tokens {
         Tokens::Refresh { token, .. } if args.with_tokens => Some(token),

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::Context;
 use crate::args::SignIn;
-use signbell_engine::wording::{cli as words, import as carried};
+use signbell_engine::wording::{cli as words, slips};
 
 pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
     let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
@@ -60,7 +60,7 @@ async fn converse(context: &Context, request: Request, pages: &mut Pages, may_sk
                 match (line.is_empty(), &account) {
                     (true, Some(account)) if may_skip => {
                         cancel(context, account).await;
-                        return Err(carried::skipped(account));
+                        return Err(slips::skipped(account));
                     }
                     (true, _) => {}
                     (false, _) => conversation.send_line(&line).await?,
@@ -80,7 +80,7 @@ async fn converse(context: &Context, request: Request, pages: &mut Pages, may_sk
                 pages.show(context, &account, &url)?;
                 shown = true;
                 if may_skip && pages.lines.is_some() {
-                    context.out.say(&carried::skip_with_enter(&account));
+                    context.out.say(&slips::skip_with_enter(&account));
                 }
             }
             Some(Reply::DeviceCode(code)) => {

@@ -18,7 +18,7 @@ pub(super) async fn run(context: &Context, only: Option<AccountName>) -> Result<
         if view.accounts.is_empty() {
             let service = view.services.iter().find(|service| service.service.as_str() == only.as_str());
             return Err(match service {
-                Some(service) => signbell_engine::wording::import::is_a_service(only, &service.account),
+                Some(service) => signbell_engine::wording::slips::is_a_service(only, &service.account),
                 None => words::unknown_account(only),
             });
         }

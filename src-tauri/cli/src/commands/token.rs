@@ -17,7 +17,7 @@ pub(super) async fn run(context: &Context, account: AccountName, min_valid: Dura
     };
     // The engine refuses where the provider could do better; else its tokens never live so long.
     if let Some(left) = expires_at.map(|at| at.saturating_sub(when::now())).filter(|left| *left < min_valid.as_secs()) {
-        context.out.say(&signbell_engine::wording::import::always_shorter(&account, left));
+        context.out.say(&signbell_engine::wording::slips::always_shorter(&account, left));
     }
     let line = json!({ "account": account, "access_token": token.expose(), "expires_at": expires_at });
     context.out.result(&line, || token.expose().to_owned())

@@ -186,7 +186,7 @@ fn through_mcp_remote(name: &str, words: &[&str]) -> Option<(Item, Started)> {
         let last = word.rsplit('/').next().unwrap_or_default();
         last == "mcp-remote" || last.starts_with("mcp-remote@")
     };
-    let at = words.iter().position(|word| program(&word))?;
+    let at = words.iter().position(program)?;
     let arguments = words.get(at + 1..)?;
     let (written, url) = arguments.iter().find_map(|word| Some(((*word).to_owned(), web(word)?)))?;
     let option = |wanted: &str| {

@@ -38,9 +38,9 @@ impl Home {
         ] {
             home.write(place, &fs::read(samples().join(sample)).unwrap());
         }
-        for file in reading::entries(&samples().join("mcp-remote/mcp-remote-0.1.38")) {
+        for file in reading::entries(&samples().join("mcp-remote/mcp-remote-0.1.37")) {
             let name = reading::name(&file).to_owned();
-            home.write(&format!(".mcp-auth/mcp-remote-0.1.38/{name}"), &fs::read(file).unwrap());
+            home.write(&format!(".mcp-auth/mcp-remote-0.1.37/{name}"), &fs::read(file).unwrap());
         }
         home
     }

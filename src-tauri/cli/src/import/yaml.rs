@@ -7,7 +7,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
     Scalar(String),
-    Mapping(Vec<(String, Node)>),
+    Mapping(Entries),
 }
 
 impl Node {
@@ -31,6 +31,9 @@ impl Node {
         }
     }
 }
+
+/// A mapping's, in its own order.
+type Entries = Vec<(String, Node)>;
 
 /// Deeper than any such file.
 const DEEPEST: usize = 20;
@@ -97,7 +100,7 @@ impl Line {
     }
 }
 
-fn mapping(mut lines: &[Line], indent: usize, depth: usize) -> Result<(Vec<(String, Node)>, &[Line]), String> {
+fn mapping(mut lines: &[Line], indent: usize, depth: usize) -> Result<(Entries, &[Line]), String> {
     let mut entries = Vec::new();
     while let Some((line, rest)) = lines.split_first() {
         if line.indent < indent {

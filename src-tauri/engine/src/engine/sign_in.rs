@@ -1,7 +1,6 @@
 //! Signing in, renewing and signing out, one account at a time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -410,43 +409,6 @@ impl Core {
         Ok(())
     }
 
-    /// An access token for `signbell token`.
-    pub(crate) async fn token(
-        &self,
-        account: &AccountName,
-        min_valid: Duration,
-    ) -> Result<crate::session::Lease, Failure> {
-        self.must_exist(account)?;
-        let config = self.config();
-        let title = self.titles(&config, account).1;
-        if !config.accounts.get(account).is_some_and(|a| a.allow_token) {
-            return Err(wording::token_not_allowed(&title, account));
-        }
-        let session = self.sessions_of(account).into_values().next();
-        let session = session.ok_or_else(|| wording::account_without_service(account))?;
-        let unready = |unready| wording::unready(&title, account, &unready);
-        let mut lease = session.lease(Want { refused: None, min_valid }).await.map_err(unready)?;
-        // Too short, though the provider's tokens live longer than that: what is in use by others for half of
-        // its life is not enough for this caller.
-        let is_short = |lease: &crate::session::Lease| {
-            lease.left_of().is_some_and(|(left, whole)| left < min_valid && whole > min_valid)
-        };
-        if is_short(&lease) {
-            lease = session.renew().await.map_err(unready)?;
-            if is_short(&lease) {
-                return Err(wording::import::token_too_short(&title, account));
-            }
-        }
-        if lease.dpop().is_some() {
-            return Err(wording::token_is_bound(&title));
-        }
-        self.activity.record(Kind::Used, |record| {
-            record.account = Some(account.clone());
-            record.text = wording::token_printed(&title);
-        });
-        Ok(lease)
-    }
-
     /// How the account stands.
     pub(super) fn signed_in(&self, account: &AccountName) -> SignedIn {
         let view = self.snapshot().accounts.into_iter().find(|a| a.account == *account);
@@ -486,7 +448,7 @@ impl Core {
         }
         // Both have short names of one kind, and are easily mixed up.
         match config.services.get(account.as_str()) {
-            Some(service) => Err(wording::import::is_a_service(account, &service.account)),
+            Some(service) => Err(wording::slips::is_a_service(account, &service.account)),
             None => Err(wording::unknown_account(account)),
         }
     }
