@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
-pub use self::forward::{Forwarded, Forwarding};
 pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
+pub use self::forward::{Forwarded, Forwarding};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
 pub use self::step::Step;
 use crate::activity::Record;

@@ -232,3 +232,24 @@ fn without_a_running_app_it_still_lists() -> Result<()> {
     ensure!(!message.is_empty());
     Ok(())
 }
+
+#[test]
+fn in_a_terminal_it_asks_which() -> Result<()> {
+    let bare = Bare::new("import-terminal")?;
+    let double = Double::plain()?;
+    let sandbox = &bare.sandbox;
+    let servers = json!({"first": {"url": "https://mcp.example.test/mcp"}, "second": {"url": double.api()}});
+    put(sandbox, ".cursor/mcp.json", &json!({"mcpServers": servers}).to_string())?;
+    let binary = signbell_tests::sandbox::binary("signbell")?;
+    for (answer, taken) in [("", 0), ("7", 0), ("2", 1)] {
+        // util-linux' `script` gives it a terminal.
+        let mut command = sandbox.command("script");
+        command.args(["-qec", &format!("'{}' import", binary.display()), "/dev/null"]);
+        let output = signbell_tests::process::run(command, format!("{answer}\n").as_bytes(), crate::SOON)?;
+        ensure!(output.stdout.contains("clients:second") && output.stdout.contains("Which ones?"), "{output:?}");
+        let services = sandbox.run_json(&["service", "list"])?;
+        ensure!(services.len() == taken, "{answer:?}: {services:?}, {output:?}");
+    }
+    ensure!(sandbox.run_json(&["service", "list"])?[0]["service"] == "second");
+    Ok(())
+}

@@ -185,9 +185,8 @@ async fn take(
     };
     let mut add = AddService::of_url(url);
     // A name that is taken, or is none: then one is made from the host.
-    add.name = item.service_name().and_then(|name| name.parse().ok()).filter(|name: &ServiceName| {
-        item.issuer.is_none() && !item.key.contains('@') && !view.services.iter().any(|s| s.service == *name)
-    });
+    let taken = |name: &ServiceName| view.services.iter().any(|service| service.service == *name);
+    add.name = item.service_name().and_then(|name| name.parse().ok()).filter(|name| !taken(name));
     add.resource.clone_from(&item.resource);
     add.issuer.clone_from(&item.issuer);
     add.provider_preset = item.provider_preset.map(str::to_owned);
@@ -287,7 +286,13 @@ fn tokens_words(item: &Item) -> Option<&'static str> {
 fn lines(number: usize, item: &Listed) -> String {
     let at = item.url.as_ref().or(item.issuer.as_ref()).map(|url| field(url)).unwrap_or_default();
     let mut lines = vec![format!("{number:>3}  {}  {at}", item.id)];
-    lines.push(format!("     {}", field(&item.places.join(", "))));
+    let home = std::env::var("HOME").unwrap_or_default();
+    let short = |place: &String| match place.strip_prefix(&home).filter(|rest| rest.starts_with('/')) {
+        Some(rest) if !home.is_empty() => format!("~{rest}"),
+        _ => place.clone(),
+    };
+    let places: Vec<String> = item.places.iter().map(short).collect();
+    lines.push(format!("     {}", field(&places.join(", "))));
     lines.extend(item.notes.iter().map(|note| format!("     {}", field(note))));
     lines.join("\n")
 }

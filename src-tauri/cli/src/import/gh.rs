@@ -31,7 +31,11 @@ pub(super) fn items(text: &str) -> Result<Vec<Item>, String> {
             let mut item = Item::new(Source::Gh, &format!("{user}@{host}"));
             item.who = Some(user.to_owned());
             item.url = api(host).parse().ok();
-            item.provider_preset = Some("github");
+            // What is known of github.com is known of no other: its sign-in is not theirs, nor its tokens.
+            match host.as_str() {
+                "github.com" => item.provider_preset = Some("github"),
+                host => item.issuer = format!("https://{host}/login/oauth").parse().ok(),
+            }
             item.tokens = Tokens::Theirs;
             item.notes.push(Note::ClientIdNeeded);
             items.push(item);

@@ -127,8 +127,12 @@ impl Item {
                 .any(|note| matches!(note, Note::ClientIdNeeded | Note::NoPerson(_) | Note::Placeholder(_)))
     }
 
-    /// A name for the service, if the program's own can be one.
+    /// A name for the service, where the program has one for it that can be one.
     pub(crate) fn service_name(&self) -> Option<String> {
+        let names_services = matches!(self.source, Source::Clients | Source::McpRemote);
+        if !names_services || self.notes.contains(&Note::UnknownAddress) {
+            return None;
+        }
         let name: String =
             self.key.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let name: String = name.trim_matches('-').chars().take(40).collect();

@@ -123,6 +123,10 @@ fn gh_s_hosts_and_their_users() {
     assert_eq!(ids, ["gh:ada@github.com", "gh:grace-work@github.com", "gh:ada@git.example.com"]);
     let urls: Vec<&str> = found.items.iter().map(url).collect();
     assert_eq!(urls, ["https://api.github.com/", "https://api.github.com/", "https://git.example.com/api/v3"]);
+    // Nobody signs in at github.com for another host.
+    let presets: Vec<_> = found.items.iter().map(|item| item.provider_preset).collect();
+    assert_eq!(presets, [Some("github"), Some("github"), None]);
+    assert_eq!(found.items[2].issuer.as_ref().unwrap().as_str(), "https://git.example.com/login/oauth");
     // A token of gh's is never taken.
     assert!(found.items.iter().all(|item| matches!(item.tokens, Tokens::Theirs) && !item.is_whole()));
     assert!(!format!("{found:?}").contains("gho_"));
