@@ -1,5 +1,6 @@
 //! What can be typed, and nothing that can't be done yet.
 
+mod carry;
 mod forward;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use url::Url;
 
+pub(crate) use self::carry::{Export, Import, OnConflict, Origin};
 pub(crate) use self::forward::Forward;
 
 /// Keeps your OAuth sign-ins alive for every tool on this machine.
@@ -133,9 +135,21 @@ pub(crate) enum Command {
         #[arg(long, alias = "yes")]
         auto: bool,
     },
+    /// Take over what other programs have, or settings that `signbell export` wrote.
+    #[command(
+        after_help = "Examples:\n  signbell import\n  signbell import clients --take clients:linear\n  signbell import email-oauth2-proxy --from ~/mail/emailproxy.config --dry-run"
+    )]
+    Import(Box<Import>),
+    /// Write your settings, without any secret, to a file for another machine.
+    #[command(after_help = "Example:\n  signbell export my-signbell.toml")]
+    Export(Export),
     /// Check what Signbell needs, and say what to do.
-    #[command(after_help = "Example:\n  signbell doctor")]
-    Doctor,
+    #[command(after_help = "Examples:\n  signbell doctor\n  signbell doctor --test-vault")]
+    Doctor {
+        /// Also keep a test item where the tokens are, read it back and remove it.
+        #[arg(long)]
+        test_vault: bool,
+    },
     /// Print what completes these commands in a shell.
     #[command(
         after_help = "Packages install it by themselves.\n\nExamples:\n  signbell completions bash > ~/.local/share/bash-completion/completions/signbell\n  signbell completions fish > ~/.config/fish/completions/signbell.fish"

@@ -8,12 +8,14 @@ mod credential;
 mod demo;
 mod doctor;
 mod forward;
+mod import;
 mod manual;
 mod mcp;
 mod provider;
 mod run;
 mod serve;
 mod service;
+mod settings_file;
 mod sign_in;
 mod status;
 mod token;
@@ -76,7 +78,9 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Run(args) => return run::run(context, args).await,
         Command::Credential(Credential::Git { tool, operation }) => credential::git(context, tool, &operation).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,
-        Command::Doctor => return doctor::run(context).await,
+        Command::Import(args) => return import::run(context, args).await,
+        Command::Export(args) => settings_file::write(context, &args.file, args.force)?,
+        Command::Doctor { test_vault } => return doctor::run(context, test_vault).await,
         Command::App | Command::Serve | Command::Demo { .. } | Command::Completions { .. } | Command::Man { .. } => {}
     }
     Ok(0)

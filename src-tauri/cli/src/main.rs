@@ -6,6 +6,7 @@
 mod args;
 mod bridge;
 mod commands;
+mod import;
 mod output;
 mod table;
 mod when;

@@ -40,6 +40,18 @@ pub fn open(url: &Url) -> Result<(), BrowserError> {
     Err(last.into())
 }
 
+/// The program that would open a page: the first of those that are there.
+#[must_use]
+pub fn first_there() -> Option<String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &String| match program.contains('/') {
+        true => std::path::Path::new(program).is_file(),
+        false => env::split_paths(&path).any(|folder| folder.join(program).is_file()),
+    };
+    let all = candidates(env::var("BROWSER").ok().as_deref(), "");
+    all.into_iter().map(|(program, _)| program).find(is_there)
+}
+
 /// Whether a page may be opened at all: `https`, or `http` on this machine.
 #[must_use]
 pub fn may_open(url: &Url) -> bool {

@@ -394,6 +394,15 @@ pub(crate) fn read_text(path: &Path, text: &str) -> Result<Config, ConfigError> 
     parse(path, text)
 }
 
+/// Reads a text that is no file of ours: another machine's settings.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_text(text: &str) -> Result<Config, String> {
+    let config: Config = toml_edit::de::from_str(text).map_err(|e| e.message().to_owned())?;
+    check(&config).map(|()| config)
+}
+
 fn syntax(path: &Path, why: &str) -> ConfigError {
     ConfigError::Syntax { path: path.display().to_string(), why: why.trim_end().to_owned() }
 }

@@ -6,6 +6,8 @@
 //! hand. A client that closes the connection of a [`Request::SignIn`] leaves the sign-in running (the
 //! browser is open); closing that of [`Request::AddEphemeral`] removes what it added.
 
+mod carried;
+mod checkup;
 pub mod client;
 mod forward;
 mod found;
@@ -15,6 +17,8 @@ mod step;
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
+pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
 pub use self::forward::{Forwarded, Forwarding};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
 pub use self::step::Step;
@@ -68,6 +72,16 @@ pub enum Request {
         /// Which account.
         account: AccountName,
     },
+    /// Goes on with the sign-in that another program began: [`Reply::SignedIn`].
+    Adopt(Adopt),
+    /// How the engine itself stands: [`Reply::Checkup`].
+    Checkup {
+        /// Also writes an item into the vault, reads it back and removes it.
+        #[serde(default)]
+        try_vault: bool,
+    },
+    /// Adds what another machine's export has: [`Reply::Merged`].
+    Merge(Merge),
     /// Asks a service once, with its token, for something that changes nothing: [`Reply::FirstCall`].
     FirstCall {
         /// Which service.
@@ -352,6 +366,10 @@ pub enum Reply {
     FirstCall(FirstCall),
     /// How the account stands after a sign-in or a renewal.
     SignedIn(SignedIn),
+    /// How the engine itself stands.
+    Checkup(Checkup),
+    /// What of an export is in force now.
+    Merged(Box<Merged>),
     /// An account was signed out.
     SignedOut(SignedOut),
     /// A tool, and its key where it is new.

@@ -1,6 +1,8 @@
 //! The engine's handle: start it, ask where it listens, wait for its end.
 
 mod add;
+mod adopt;
+mod checkup;
 mod core;
 mod document;
 mod first_call;
@@ -8,15 +10,17 @@ mod forwarding;
 mod known;
 mod lend;
 mod look;
+mod merge;
 mod moved;
 mod naming;
 mod narrow;
-mod port_holder;
+pub(crate) mod port_holder;
 mod service_view;
 mod settings;
 mod sign_in;
 mod sign_out;
 mod snapshot;
+mod token;
 mod undumpable;
 mod voucher;
 

@@ -19,11 +19,13 @@ mod ask;
 mod bell;
 pub mod browser;
 mod challenge;
+pub mod checkup;
 pub mod choices;
 mod clock;
 mod config;
 pub mod control;
 mod engine;
+pub mod export;
 mod faults;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -25,7 +25,7 @@ pub use self::dpop::DpopKey;
 #[cfg(fuzzing)]
 pub(crate) use self::token::read_token_response;
 
-pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, is_in_public, tls_config};
+pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, authorities, is_in_public, tls_config};
 pub use metadata::{Leeway, Metadata, MetadataError};
 pub use redirect::{LoopbackHost, Redirect};
 pub use revoke::Revocation;
@@ -339,6 +339,16 @@ impl Provider {
     /// counts as yes: then the person sees what there is to see.
     pub(crate) async fn knows_us(&self, page: &Url) -> bool {
         const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+        // A registration that another program made knows only that program's redirect (RFC 6749 section 3.1.2.4).
+        const NOT_KNOWN: [&str; 7] = [
+            "invalid_client",
+            "unknown client",
+            "client not found",
+            "unknown_client",
+            "invalid_redirect_uri",
+            "redirect_uri_mismatch",
+            "redirect_uri did not match",
+        ];
         // A reference to a pushed request is good once, and its push has shown that we are known.
         if page.query_pairs().any(|(name, _)| name == "request_uri") {
             return true;
@@ -348,9 +358,7 @@ impl Provider {
         match tokio::time::timeout(PATIENCE, self.inner.http.send(request)).await {
             Ok(Ok(response)) if response.status().is_client_error() => {
                 let text = String::from_utf8_lossy(response.body()).to_ascii_lowercase();
-                !["invalid_client", "unknown client", "client not found", "unknown_client"]
-                    .iter()
-                    .any(|w| text.contains(w))
+                !NOT_KNOWN.iter().any(|words| text.contains(words))
             }
             _ => true,
         }

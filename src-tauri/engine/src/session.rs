@@ -52,6 +52,12 @@ impl Lease {
         self.tokens.expires_at(clock::now())
     }
 
+    /// How much of its life is left, and how long that is in all; nothing where the provider did not say.
+    #[must_use]
+    pub fn left_of(&self) -> Option<(Duration, Duration)> {
+        self.tokens.remaining(clock::now()).zip(self.tokens.lifetime)
+    }
+
     /// Who signed in, as the provider wrote it down.
     #[must_use]
     pub fn id_token(&self) -> Option<&Secret> {

@@ -5,6 +5,7 @@
 //! (RFC 8628) a code takes the place of browser and loopback; where a client asks in its own name, or an
 //! employer vouches, nobody is shown anything.
 
+pub(crate) mod adopt;
 mod attempt;
 mod callback;
 mod identity;
@@ -19,7 +20,9 @@ use url::Url;
 
 pub use self::attempt::AttemptError;
 pub use self::callback::CallbackError;
+pub(crate) use self::callback::Stray;
 pub use self::identity::IdentityError;
+pub(crate) use self::loopback::Pasted;
 use crate::faults;
 use crate::model::{GrantId, Identity, Scopes};
 use crate::provider::{DeviceCode, DpopKey, Issued, MetadataError, Provider, TokenAsk, TokenError};
@@ -129,7 +132,7 @@ pub(crate) async fn run(
     what: &SignIn,
     session: &SessionHandle,
     show: impl FnOnce(Prompt),
-    pasted: mpsc::Receiver<String>,
+    pasted: mpsc::Receiver<Pasted>,
 ) -> Result<Option<Identity>, SignInError> {
     let metadata = what.provider.metadata().await?;
     let key = what.new_key()?;

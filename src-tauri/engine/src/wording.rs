@@ -7,15 +7,18 @@
 
 pub mod cli;
 pub mod demo;
+pub mod export;
 mod failures;
 mod forwarding;
 mod found;
+pub mod import;
 pub mod labels;
 pub mod language;
 pub mod providers;
 mod refusals;
 mod servers;
 mod sign_ins;
+pub mod slips;
 pub mod states;
 mod steps;
 mod story;
@@ -27,6 +30,7 @@ pub use self::found::*;
 pub use self::providers::*;
 pub use self::refusals::*;
 pub use self::servers::*;
+pub(crate) use self::sign_ins::{NO_REDIRECT, stray_paste};
 pub use self::steps::*;
 pub use self::story::*;
 

@@ -11,6 +11,7 @@ mod a11y;
 mod adding;
 mod bell;
 mod desk;
+mod doctor;
 mod fits;
 mod german;
 mod life;

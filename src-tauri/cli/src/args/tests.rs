@@ -60,6 +60,13 @@ fn what_is_documented_can_be_typed() {
         "signbell completions zsh",
         "signbell man",
         "signbell man --folder pages",
+        "signbell doctor --test-vault",
+        "signbell import",
+        "signbell import clients --dry-run --json",
+        "signbell import gh --from /h/hosts.yml --take gh:a@b --client-id c --client-secret-stdin --tool t",
+        "signbell import --take mcp-remote:x --with-tokens --url https://x.test/mcp",
+        "signbell import carried.toml --on-conflict keep --yes",
+        "signbell export carried.toml --force",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
@@ -85,7 +92,10 @@ fn what_makes_no_sense_is_usage() {
         "signbell tool add t",
         "signbell token a --min-valid 5d",
         "signbell token a --min-valid 99999999999999999999h",
-        "signbell import",
+        "signbell import nobody-knows",
+        "signbell import --from x",
+        "signbell import --all --take x:y",
+        "signbell export",
         "signbell connect x y",
     ] {
         assert!(parse(line).is_err(), "{line}");

@@ -1,18 +1,25 @@
 //! `signbell doctor`: what Signbell needs, and what to do where it is missing.
+//!
+//! Settings first, then the running app, then what is around it: the desktop, the network, and the clients
+//! that look for us. Nothing is changed; the vault is written to only where that is asked for.
 
+mod clients;
 #[cfg(target_os = "linux")]
 mod desktop;
-
-use std::io;
-use std::path::Path;
+mod here;
 
 use serde::Serialize;
-use signbell_engine::control::Failure;
+use signbell_engine::checkup;
+use signbell_engine::control::{Checkup, Failure, Reply, Request};
 use signbell_engine::view::AppView;
 
 use super::Context;
 use crate::output::field;
+use signbell_engine::wording::cli as cli_words;
 use signbell_engine::wording::cli::doctor as words;
+
+/// A clock that is so far off is wrong; less is the network's and the second's.
+const CLOCK_LEEWAY_SECONDS: u64 = 60;
 
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,14 +53,36 @@ fn found(check: &'static str, state: State, text: impl Into<String>) -> Finding 
     Finding { check, state, text: text.into() }
 }
 
-pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
-    let mut findings = vec![config(&context.paths.config_file())];
-    match context.view().await {
-        Ok(view) => findings.extend(app(&view)),
-        Err(failure) => findings.push(found("app", State::Problem, failure.message)),
+pub(super) async fn run(context: &Context, test_vault: bool) -> Result<u8, Failure> {
+    let (mut findings, settings) = here::config(&context.paths);
+    let view = match context.view().await {
+        Ok(view) => {
+            findings.extend(app(&view));
+            Some(view)
+        }
+        Err(failure) => {
+            findings.push(found("app", State::Problem, failure.message));
+            findings.extend(here::left_over(&context.paths));
+            findings.extend(here::port(&settings));
+            None
+        }
+    };
+    if view.is_some() {
+        match context.call(&Request::Checkup { try_vault: test_vault }).await? {
+            Reply::Checkup(checkup) => findings.extend(engine(&checkup)),
+            _ => return Err(cli_words::odd_reply()),
+        }
     }
+    findings.extend(here::sealed_file(&context.paths, view.as_ref()));
+    findings.push(here::trust(&settings));
+    findings.push(match checkup::browser() {
+        Some(program) => found("browser", State::Ok, words::browser(&program)),
+        None => found("browser", State::Note, words::NO_BROWSER),
+    });
     #[cfg(target_os = "linux")]
     findings.extend(desktop::look().await);
+    let port = view.as_ref().and_then(|view| view.proxy.address.rsplit(':').next()?.parse().ok());
+    findings.extend(clients::look(&settings, port.unwrap_or(settings.port())));
     for finding in &findings {
         context.out.result(finding, || {
             format!("{:<8} {:<14} {}", finding.state.word(), finding.check, field(&finding.text))
@@ -61,22 +90,6 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     }
     let bad = findings.iter().any(|finding| finding.state == State::Problem);
     Ok(u8::from(bad))
-}
-
-fn config(file: &Path) -> Finding {
-    let name = file.display().to_string();
-    match std::fs::read_to_string(file) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => found("config", State::Ok, words::no_config(&name)),
-        Err(e) => found("config", State::Problem, words::unreadable_config(&name, &e)),
-        Ok(text) => match text.parse::<toml_edit::DocumentMut>() {
-            Ok(_) => found("config", State::Ok, words::good_config(&name)),
-            Err(e) => {
-                let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                found("config", State::Problem, words::bad_config(&name, line, e.message()))
-            }
-        },
-    }
 }
 
 fn app(view: &AppView) -> Vec<Finding> {
@@ -87,38 +100,55 @@ fn app(view: &AppView) -> Vec<Finding> {
         (true, true) => found("proxy", State::Note, words::paused(&proxy.address)),
         (false, _) => found("proxy", State::Problem, words::not_listening(&proxy.address)),
     });
-    findings.push(found("vault", State::Ok, words::vault(&proxy.vault)));
     findings.extend(view.banners.iter().map(|banner| found("said by the app", State::Problem, banner)));
     findings
+}
+
+fn engine(checkup: &Checkup) -> Vec<Finding> {
+    let vault = &checkup.vault;
+    let vault = match &vault.trouble {
+        None => found("vault", State::Ok, words::vault(&vault.words, vault.tried)),
+        Some(why) => found("vault", State::Problem, words::vault_trouble(&vault.words, why)),
+    };
+    let wrong = checkup.clocks.iter().max_by_key(|clock| clock.seconds_ahead.unsigned_abs());
+    let clock = match wrong {
+        None => found("clock", State::Ok, words::CLOCK_UNKNOWN),
+        Some(clock) if clock.seconds_ahead.unsigned_abs() > CLOCK_LEEWAY_SECONDS => {
+            found("clock", State::Problem, words::clock_wrong(&clock.account, clock.seconds_ahead))
+        }
+        Some(_) => found("clock", State::Ok, words::clock_right(checkup.clocks.len())),
+    };
+    vec![vault, clock]
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use signbell_engine::control::{ClockSeen, VaultSeen};
 
-    #[test]
-    fn a_mistake_is_named_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("config.toml");
-        assert_eq!(config(&file).state, State::Ok);
-        std::fs::write(&file, "# mine\nport = 8401\n").unwrap();
-        assert_eq!(config(&file).state, State::Ok);
-        std::fs::write(&file, "# mine\nport = \n").unwrap();
-        let finding = config(&file);
-        assert_eq!(finding.state, State::Problem);
-        assert!(finding.text.contains("line 2"), "{}", finding.text);
-        assert_eq!(config(folder.path()).state, State::Problem);
-    }
+    use super::*;
 
     #[test]
     fn what_the_app_says_is_passed_on() {
         let mut view = AppView { banners: vec!["No keyring.".into()], ..AppView::default() };
         view.proxy.running = true;
         let states: Vec<_> = app(&view).iter().map(|f| (f.check, f.state)).collect();
-        assert_eq!(
-            states,
-            [("app", State::Ok), ("proxy", State::Ok), ("vault", State::Ok), ("said by the app", State::Problem)]
-        );
+        assert_eq!(states, [("app", State::Ok), ("proxy", State::Ok), ("said by the app", State::Problem)]);
+    }
+
+    #[test]
+    fn the_clock_that_is_furthest_off_counts() {
+        let clock = |seconds| ClockSeen { account: "ada".parse().unwrap(), seconds_ahead: seconds };
+        for (clocks, state, says) in [
+            (vec![], State::Ok, "No provider"),
+            (vec![clock(3), clock(-59)], State::Ok, "agrees"),
+            (vec![clock(3), clock(7200)], State::Problem, "2 hours ahead of"),
+            (vec![clock(-90), clock(0)], State::Problem, "90 seconds behind"),
+        ] {
+            let vault = VaultSeen { words: "memory".into(), tried: false, trouble: None };
+            let findings = engine(&Checkup { vault, clocks });
+            let finding = findings.iter().find(|finding| finding.check == "clock").unwrap();
+            assert!(finding.state == state && finding.text.contains(says), "{finding:?}");
+        }
     }
 }

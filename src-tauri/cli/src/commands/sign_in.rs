@@ -1,11 +1,13 @@
 //! `signbell sign-in`: opens the page, or prints its link, and waits for what comes of it.
 
 use std::io::{self, BufRead, IsTerminal};
+use std::pin::pin;
+use std::time::Duration;
 
 use serde_json::json;
 use signbell_engine::browser;
 use signbell_engine::control::client::Conversation;
-use signbell_engine::control::{DeviceCode, Failure, Reply, Request};
+use signbell_engine::control::{DeviceCode, Failure, Notice, Reply, Request};
 use signbell_engine::model::AccountName;
 use signbell_engine::view::StateName;
 use signbell_engine::wording;
@@ -14,7 +16,7 @@ use url::Url;
 
 use super::Context;
 use crate::args::SignIn;
-use signbell_engine::wording::cli as words;
+use signbell_engine::wording::{cli as words, slips};
 
 pub(super) async fn run(context: &Context, args: SignIn) -> Result<u8, Failure> {
     let mut pages = if args.no_browser { Pages::printed() } else { Pages::opened() };
@@ -38,35 +40,81 @@ pub(super) fn request(account: AccountName, device: bool) -> Request {
 
 /// Signs in to one account and prints how it stands then.
 pub(super) async fn one(context: &Context, request: Request, pages: &mut Pages) -> Result<(), Failure> {
+    converse(context, request, pages, false).await
+}
+
+/// `may_skip`: an empty line leaves this one for the next.
+async fn converse(context: &Context, request: Request, pages: &mut Pages, may_skip: bool) -> Result<(), Failure> {
+    let account = match &request {
+        Request::SignIn { account, .. } => Some(account.clone()),
+        _ => None,
+    };
     let mut conversation = Conversation::open(&context.socket(), &request).await?;
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    // What is typed before there is a page is for none.
+    let mut shown = false;
     loop {
         let reply = tokio::select! {
             reply = conversation.next() => reply?,
-            Some(line) = pages.pasted() => {
-                conversation.send_line(&line).await?;
+            Some(line) = pages.pasted(), if shown => {
+                match (line.is_empty(), &account) {
+                    (true, Some(account)) if may_skip => {
+                        cancel(context, account).await;
+                        return Err(slips::skipped(account));
+                    }
+                    (true, _) => {}
+                    (false, _) => conversation.send_line(&line).await?,
+                }
                 continue;
+            }
+            // The page would wait for ten minutes, with nobody to tell how it ended.
+            _ = &mut interrupted => {
+                if let Some(account) = &account {
+                    cancel(context, account).await;
+                }
+                return Err(words::interrupted());
             }
         };
         match reply {
-            Some(Reply::AuthorizeUrl { account, url }) => pages.show(context, &account, &url)?,
-            Some(Reply::DeviceCode(code)) => show_code(context, &code)?,
+            Some(Reply::AuthorizeUrl { account, url }) => {
+                pages.show(context, &account, &url)?;
+                shown = true;
+                if may_skip && pages.lines.is_some() {
+                    context.out.say(&slips::skip_with_enter(&account));
+                }
+            }
+            Some(Reply::DeviceCode(code)) => {
+                show_code(context, &code)?;
+                shown = true;
+            }
             Some(Reply::SignedIn(signed_in)) => return context.signed_in(&signed_in),
-            Some(Reply::Notice(_)) => {}
+            Some(Reply::Notice(Notice::Say { text })) => context.out.say(&text),
+            Some(Reply::Notice(Notice::OpenWindow)) => {}
             Some(_) => return Err(words::odd_reply()),
             None => return Err(wording::not_running()),
         }
     }
 }
 
+/// Ends the sign-in under way; whatever is wrong with that, the command ends all the same.
+async fn cancel(context: &Context, account: &AccountName) {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let request = Request::CancelSignIn { account: account.clone() };
+    let _ = tokio::time::timeout(PATIENCE, context.call(&request)).await;
+}
+
 /// One account's failure doesn't keep the others from being signed in to; the first decides the
 /// exit code.
 async fn all(context: &Context, request: impl Fn(AccountName) -> Request, pages: &mut Pages) -> Result<u8, Failure> {
     let accounts = context.view().await?.accounts;
+    if pages.lines.is_none() && io::stdin().is_terminal() {
+        pages.lines = Some(lines());
+    }
     let mut code = 0;
     let mut any = false;
     for account in accounts.into_iter().filter(|a| a.state == StateName::NeedsSignIn) {
         any = true;
-        if let Err(failure) = one(context, request(account.account), pages).await {
+        if let Err(failure) = converse(context, request(account.account), pages, true).await {
             context.out.failure(&failure);
             code = if code == 0 { failure.kind.exit_code() } else { code };
         }
@@ -153,7 +201,7 @@ fn lines() -> mpsc::UnboundedReceiver<String> {
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let line = line.trim();
-            if !line.is_empty() && sender.send(line.to_owned()).is_err() {
+            if sender.send(line.to_owned()).is_err() {
                 return;
             }
         }

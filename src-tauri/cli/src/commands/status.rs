@@ -16,7 +16,11 @@ pub(super) async fn run(context: &Context, only: Option<AccountName>) -> Result<
     if let Some(only) = &only {
         view.accounts.retain(|account| account.account == *only);
         if view.accounts.is_empty() {
-            return Err(words::unknown_account(only));
+            let service = view.services.iter().find(|service| service.service.as_str() == only.as_str());
+            return Err(match service {
+                Some(service) => signbell_engine::wording::slips::is_a_service(only, &service.account),
+                None => words::unknown_account(only),
+            });
         }
     }
     context.out.result(&view, || {

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Failure, Notice, Reply, Request};
 use crate::engine::{Core, How, Progress, Secrets};
-use crate::signin::Place;
+use crate::signin::{Pasted, Place};
 use crate::wording;
 use crate::wording::language::Language;
 
@@ -21,7 +21,7 @@ use crate::wording::language::Language;
 const LONGEST_LOAN: Duration = Duration::from_secs(3600);
 
 /// No request is longer.
-const LONGEST_LINE: u64 = 64 * 1024;
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// Serves every connection of this user.
 pub(crate) async fn serve(listener: UnixListener, core: Arc<Core>, tasks: TaskTracker, stop: CancellationToken) {
@@ -86,6 +86,9 @@ impl Connection {
                 return self.sign_in(core, &account, how).await;
             }
             Request::CancelSignIn { account } => done(core.cancel_sign_in(&account).await),
+            Request::Adopt(adopt) => finish(core.adopt(adopt).await, Reply::SignedIn),
+            Request::Checkup { try_vault } => Reply::Checkup(core.checkup(try_vault).await),
+            Request::Merge(merge) => finish(core.merge(merge).await, |merged| Reply::Merged(Box::new(merged))),
             Request::FirstCall { service } => finish(core.first_call(&service).await, Reply::FirstCall),
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),
@@ -203,7 +206,8 @@ impl Connection {
         let (progress, mut told) = mpsc::unbounded_channel();
         let signing_in = core.sign_in(account, &how, move |step| drop(progress.send(step)));
         tokio::pin!(signing_in);
-        let mut paste: Option<mpsc::Sender<String>> = None;
+        let mut paste: Option<mpsc::Sender<Pasted>> = None;
+        let (refused, mut refusals) = mpsc::unbounded_channel();
         let mut listening = true;
         loop {
             tokio::select! {
@@ -213,10 +217,11 @@ impl Connection {
                     Progress::Device(code) => self.reply(&Reply::DeviceCode(code)).await?,
                     Progress::Paste(sender) => paste = Some(sender),
                 },
+                Some(text) = refusals.recv() => self.reply(&Reply::Notice(Notice::Say { text })).await?,
                 outcome = &mut signing_in => return self.reply(&finish(outcome, Reply::SignedIn)).await,
                 line = self.line(), if listening => match (line?, &paste) {
                     // A full queue means that nobody takes them: the sign-in is over.
-                    (Some(line), Some(paste)) => drop(paste.try_send(line)),
+                    (Some(line), Some(paste)) => drop(paste.try_send(Pasted { line, refused: refused.clone() })),
                     (Some(_), None) => {}
                     (None, _) => listening = false,
                 },

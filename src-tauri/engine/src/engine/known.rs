@@ -120,6 +120,11 @@ impl Known {
         known.owner.as_ref().is_none_or(|known| *known == owner).then_some(known)
     }
 
+    /// What was last known of a grant, whosever its tokens were.
+    pub(super) fn last(&self, grant: &GrantId) -> Option<KnownGrant> {
+        self.lock().accounts.get(&grant.account)?.grants.get(key(grant)).cloned()
+    }
+
     /// Every grant of the account that was ever seen and not forgotten.
     pub(super) fn grants(&self, account: &AccountName) -> Vec<GrantId> {
         let content = self.lock();

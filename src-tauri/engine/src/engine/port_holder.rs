@@ -2,7 +2,8 @@
 
 /// The name and id of the program that listens on `port` of loopback or of every address; nothing
 /// where the system does not tell (another user's program, another system).
-pub(super) fn of(port: u16) -> Option<String> {
+#[must_use]
+pub fn of(port: u16) -> Option<String> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())

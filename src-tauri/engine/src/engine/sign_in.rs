@@ -1,7 +1,6 @@
 //! Signing in, renewing and signing out, one account at a time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use crate::model::{AccountName, GrantId, Scopes};
 use crate::session::SessionHandle;
 use crate::session::failure::Reason;
 use crate::session::state::{State, Unready, Want};
-use crate::signin::{self, AttemptError, CallbackError, Place, Prompt, SignIn, SignInError};
+use crate::signin::{self, AttemptError, CallbackError, Pasted, Place, Prompt, SignIn, SignInError};
 use crate::vault::VaultError;
 use crate::view::DevicePage;
 use crate::wording;
@@ -28,7 +27,7 @@ use crate::wording;
 pub(super) struct Underway {
     page: watch::Receiver<Option<Prompt>>,
     pub(super) outcome: watch::Receiver<Option<Result<(), SignInError>>>,
-    pasted: mpsc::Sender<String>,
+    pasted: mpsc::Sender<Pasted>,
     /// Ends it: the person signed out meanwhile, or wants another one.
     pub(super) cancel: CancellationToken,
     /// What it asks for.
@@ -75,7 +74,7 @@ pub(crate) enum Progress {
     /// The code for another device.
     Device(DeviceCode),
     /// Where a pasted redirect goes.
-    Paste(mpsc::Sender<String>),
+    Paste(mpsc::Sender<Pasted>),
 }
 
 impl Core {
@@ -228,7 +227,7 @@ impl Core {
             && there.map(|(account, _)| account).any(|account| self.known.ever_signed_in(account))
     }
 
-    async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
+    pub(super) async fn needs_sign_in(&self, session: &SessionHandle) -> Result<bool, Failure> {
         match session.lease(Want::default()).await {
             Err(Unready::NeedsPerson(_) | Unready::SignedOut | Unready::RefreshDidNotHelp) => Ok(true),
             // Where there is no keyring there is nothing to read either: in memory, with a banner (T1).
@@ -304,7 +303,7 @@ impl Core {
         Ok(underway)
     }
 
-    fn sign_in_ended(&self, what: &SignIn, result: &Result<Option<crate::model::Identity>, SignInError>) {
+    pub(super) fn sign_in_ended(&self, what: &SignIn, result: &Result<Option<crate::model::Identity>, SignInError>) {
         let account = &what.grant.account;
         if let Ok(Some(who)) = result {
             self.known.set_identity(account, who.clone());
@@ -413,36 +412,8 @@ impl Core {
         Ok(())
     }
 
-    /// An access token for `signbell token`.
-    pub(crate) async fn token(
-        &self,
-        account: &AccountName,
-        min_valid: Duration,
-    ) -> Result<crate::session::Lease, Failure> {
-        self.must_exist(account)?;
-        let config = self.config();
-        let title = self.titles(&config, account).1;
-        if !config.accounts.get(account).is_some_and(|a| a.allow_token) {
-            return Err(wording::token_not_allowed(&title, account));
-        }
-        let session = self.sessions_of(account).into_values().next();
-        let session = session.ok_or_else(|| wording::account_without_service(account))?;
-        let lease = session
-            .lease(Want { refused: None, min_valid })
-            .await
-            .map_err(|unready| wording::unready(&title, account, &unready))?;
-        if lease.dpop().is_some() {
-            return Err(wording::token_is_bound(&title));
-        }
-        self.activity.record(Kind::Used, |record| {
-            record.account = Some(account.clone());
-            record.text = wording::token_printed(&title);
-        });
-        Ok(lease)
-    }
-
     /// How the account stands.
-    fn signed_in(&self, account: &AccountName) -> SignedIn {
+    pub(super) fn signed_in(&self, account: &AccountName) -> SignedIn {
         let view = self.snapshot().accounts.into_iter().find(|a| a.account == *account);
         match view {
             Some(view) => SignedIn {
@@ -474,7 +445,15 @@ impl Core {
     }
 
     pub(super) fn must_exist(&self, account: &AccountName) -> Result<(), Failure> {
-        if self.config().accounts.contains_key(account) { Ok(()) } else { Err(wording::unknown_account(account)) }
+        let config = self.config();
+        if config.accounts.contains_key(account) {
+            return Ok(());
+        }
+        // Both have short names of one kind, and are easily mixed up.
+        match config.services.get(account.as_str()) {
+            Some(service) => Err(wording::slips::is_a_service(account, &service.account)),
+            None => Err(wording::unknown_account(account)),
+        }
     }
 }
 

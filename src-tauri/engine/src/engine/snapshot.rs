@@ -119,7 +119,11 @@ impl Core {
             .map(|(grant, session)| self.standing(grant, session, now, language))
             .collect();
         if grants.is_empty() {
-            // No service yet: there is nothing that could be signed in.
+            // No service yet: there is nothing that could be signed in. Or none any more: then the tokens that
+            // are there live on until somebody signs out.
+            grants.extend(self.standing_without_service(name, language));
+        }
+        if grants.is_empty() {
             grants.push(Standing::none(language));
         }
         let (title, short_title) = self.titles(config, name);
@@ -197,6 +201,19 @@ impl Core {
     fn is_rejected_everywhere(&self, config: &Config, grant: &GrantId, ask: &Ask) -> bool {
         let mut services = config.services.iter().filter(|(_, service)| grant_of(service) == *grant);
         !ask.sign_in.is_empty() && services.all(|(name, _)| ask.sign_in.contains(name))
+    }
+
+    /// What is known of grants whose services are gone. Nobody uses them, so nothing renews them.
+    fn standing_without_service(&self, account: &AccountName, language: Language) -> Vec<Standing> {
+        let lives = |grant: &GrantId| {
+            let known = self.known.last(grant)?;
+            let lives = known.generation.0 > 0 && known.ended.is_none() && !known.signed_out;
+            lives.then(|| Standing {
+                words: states::state(language, Said::WithoutService).to_owned(),
+                ..Standing::of_known(grant, known, language)
+            })
+        };
+        self.known.grants(account).iter().filter_map(lives).collect()
     }
 
     fn standing(&self, grant: &GrantId, session: &SessionHandle, now: Now, language: Language) -> Standing {

@@ -75,6 +75,14 @@ pub fn tls_config(extra_ca: Option<&Path>) -> Result<rustls::ClientConfig, Netwo
         .with_no_client_auth())
 }
 
+/// How many authorities a person's own file holds.
+///
+/// # Errors
+/// [`NetworkError::ExtraCa`].
+pub fn authorities(path: &Path) -> Result<usize, NetworkError> {
+    read_authorities(path).map(|roots| roots.len())
+}
+
 fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, NetworkError> {
     let bad = |why: String| NetworkError::ExtraCa { path: path.to_owned(), why };
     let pem = std::fs::read(path).map_err(|e| bad(e.to_string()))?;

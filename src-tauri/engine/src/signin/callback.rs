@@ -23,7 +23,7 @@ pub enum CallbackError {
 
 /// A redirect that is not ours, or not whole: the sign-in goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stray {
+pub(crate) enum Stray {
     /// A parameter that must be there once is there twice.
     Twice,
     /// No `state`, or not this sign-in's.
@@ -65,6 +65,10 @@ impl Check {
         if state.is_none_or(|state| CsrfToken::new(state) != self.state) {
             return Err(Stray::State);
         }
+        // The link to the page itself has our state too, and is easily pasted in place of where it ends.
+        if error.is_none() && code.as_deref().is_none_or(str::is_empty) {
+            return Err(Stray::Empty);
+        }
         match &issuer {
             Some(issuer) if !self.metadata.is_issuer(issuer) => return Ok(Err(CallbackError::OtherIssuer)),
             None if self.metadata.authorization_response_iss_parameter_supported => {
@@ -74,8 +78,8 @@ impl Check {
         }
         match (error, code) {
             (Some(error), _) => Ok(Err(CallbackError::Refused(known_code(&error)))),
-            (None, Some(code)) if !code.is_empty() => Ok(Ok(code)),
-            (None, _) => Err(Stray::Empty),
+            (None, Some(code)) => Ok(Ok(code)),
+            (None, None) => Err(Stray::Empty),
         }
     }
 }
@@ -123,6 +127,7 @@ mod tests {
             (false, "code=c&state=s&state=s", Err(Stray::Twice)),
             (false, "state=s", Err(Stray::Empty)),
             (false, "code=&state=s", Err(Stray::Empty)),
+            (true, "state=s", Err(Stray::Empty)),
             (true, "code=c&state=s", other()),
             (true, "error=access_denied&state=s", Ok(Err(CallbackError::Anonymous))),
             (true, "error=access_denied&state=s&iss=https%3A%2F%2Fa.test", refused("access_denied")),

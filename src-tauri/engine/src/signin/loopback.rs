@@ -60,6 +60,13 @@ pub(super) struct Came {
     browser: Browser,
 }
 
+/// A line that a person pasted.
+pub(crate) struct Pasted {
+    pub(crate) line: String,
+    /// Told why it is not the redirect; the sign-in waits for another.
+    pub(crate) refused: mpsc::UnboundedSender<String>,
+}
+
 /// The waiting browser; nobody where the redirect was pasted.
 pub(super) struct Browser {
     reply: Option<oneshot::Sender<Page>>,
@@ -101,11 +108,11 @@ impl Loopback {
     ///
     /// # Errors
     /// [`SignInError::Deadline`] after [`DEADLINE`]. Whatever comes afterwards finds the port closed.
-    pub(super) async fn wait(self, check: &Check, pasted: mpsc::Receiver<String>) -> Result<Came, SignInError> {
+    pub(super) async fn wait(self, check: &Check, pasted: mpsc::Receiver<Pasted>) -> Result<Came, SignInError> {
         tokio::time::timeout(DEADLINE, self.first(check, pasted)).await.map_err(|_| SignInError::Deadline)
     }
 
-    async fn first(self, check: &Check, mut pasted: mpsc::Receiver<String>) -> Came {
+    async fn first(self, check: &Check, mut pasted: mpsc::Receiver<Pasted>) -> Came {
         let (hits, mut arrived) = mpsc::channel::<Hit>(16);
         let mut may_paste = true;
         loop {
@@ -126,8 +133,11 @@ impl Loopback {
                     }
                 },
                 line = pasted.recv(), if may_paste => match line {
-                    Some(line) => if let Some(Ok(code)) = query_of(&line).map(|query| check.read(&query)) {
-                        return Came { code, browser: Browser { reply: None, title: self.title } };
+                    Some(pasted) => match query_of(&pasted.line).map(|query| check.read(&query)) {
+                        Some(Ok(code)) => return Came { code, browser: Browser { reply: None, title: self.title } },
+                        // The sign-in goes on; whoever left does not hear it.
+                        Some(Err(stray)) => drop(pasted.refused.send(wording::stray_paste(stray))),
+                        None => drop(pasted.refused.send(wording::NO_REDIRECT.to_owned())),
                     },
                     None => may_paste = false,
                 },

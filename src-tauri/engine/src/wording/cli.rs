@@ -271,52 +271,7 @@ pub fn sentence(text: &str) -> String {
     if text.ends_with(['.', '?', ':', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
-/// What `signbell doctor` says.
-pub mod doctor {
-    use std::io;
-
-    pub const RUNNING: &str = "Signbell is running.";
-    pub const NO_BUS: &str = "There is no desktop session here: no notifications, tray or keyring. Use `signbell serve` with SIGNBELL_VAULT=sealed-file.";
-    pub const NO_NOTIFICATIONS: &str = "No notification service is running, so the bell can't ring. Start your desktop's, or install one (mako, dunst).";
-    pub const NO_TRAY: &str = "No tray is shown by this desktop. Signbell works without it: `signbell app` brings up its window. GNOME shows trays with its AppIndicator extension.";
-    pub const NO_KEYRING: &str = "No keyring service is there. Install gnome-keyring, KWallet or KeePassXC, or choose SIGNBELL_VAULT=sealed-file.";
-
-    pub fn no_config(file: &str) -> String {
-        format!("There is no {file}; the defaults hold.")
-    }
-
-    pub fn good_config(file: &str) -> String {
-        format!("{file} can be read.")
-    }
-
-    pub fn unreadable_config(file: &str, error: &io::Error) -> String {
-        format!("{file} can't be read: {error}.")
-    }
-
-    pub fn bad_config(file: &str, line: usize, mistake: &str) -> String {
-        format!("{file}, line {line}: {mistake}. The last good configuration stays in force.")
-    }
-
-    pub fn listening(address: &str) -> String {
-        format!("Tools reach it at {address}.")
-    }
-
-    pub fn paused(address: &str) -> String {
-        format!("It is paused: tools get 503 at {address}.")
-    }
-
-    pub fn not_listening(address: &str) -> String {
-        format!("It does not listen at {address}: tools can't reach it.")
-    }
-
-    pub fn vault(vault: &str) -> String {
-        format!("Tokens are kept in: {vault}.")
-    }
-
-    pub fn there(name: &str) -> String {
-        format!("{name} is there.")
-    }
-}
+pub mod doctor;
 
 /// What a client of `signbell mcp` reads where the server says nothing itself.
 pub mod bridge {

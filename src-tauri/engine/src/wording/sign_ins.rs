@@ -4,7 +4,7 @@ use super::{discovery_failed, failure, vault_banner, vault_failure};
 use crate::control::{Failure, FailureKind};
 use crate::model::AccountName;
 use crate::provider::TokenError;
-use crate::signin::{AttemptError, CallbackError, SignInError};
+use crate::signin::{AttemptError, CallbackError, SignInError, Stray};
 
 /// A sign-in came to nothing: the sentence. [`super::sign_in_failed`] adds at which step.
 pub(super) fn sign_in_said(title: &str, account: &AccountName, error: &SignInError) -> Failure {
@@ -144,4 +144,19 @@ fn mend(error: &TokenError, account: &AccountName, again: &str) -> String {
         }
         _ => again.to_owned(),
     }
+}
+
+/// A pasted line is no address with an answer in it.
+pub const NO_REDIRECT: &str = "That is not the address of the page where the sign-in ended. Paste the whole of it: it has \"state=\" and \"code=\" in it. Still waiting…";
+
+/// A pasted address is not this sign-in's, or not whole; the sign-in goes on.
+pub(crate) fn stray_paste(stray: Stray) -> String {
+    let why = match stray {
+        Stray::State => {
+            "That address belongs to another sign-in, or to an earlier try of this one: open the link above again, and paste where that ends."
+        }
+        Stray::Twice => "That address says a thing twice, as two addresses in one would. Paste it once.",
+        Stray::Empty => "That address has neither a code nor an error in it; it was cut short. Paste the whole of it.",
+    };
+    format!("{why} Still waiting…")
 }

@@ -22,6 +22,8 @@ pub enum Said {
     SignedOut,
     /// A session that is good and asked for more.
     Asked,
+    /// The tokens live, and no service is left that uses them.
+    WithoutService,
 }
 
 /// The state in words.
@@ -35,6 +37,7 @@ pub fn state(language: Language, said: Said) -> &'static str {
             Said::NeedsYou => "said.needs_you",
             Said::SignedOut => "said.signed_out",
             Said::Asked => "said.asked",
+            Said::WithoutService => "said.without_service",
         },
     )
 }

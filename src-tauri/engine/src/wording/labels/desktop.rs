@@ -7,6 +7,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("said.renewing", "Renewing…"),
     ("said.needs_you", "Needs you"),
     ("said.signed_out", "Signed out"),
+    ("said.without_service", "Signed in, no service"),
     ("said.asked", "Signed in; more permissions are asked for"),
     ("said.keyring.locked", "Keyring is locked"),
     ("said.keyring.absent", "No keyring"),

@@ -7,6 +7,7 @@ pub(super) const GERMAN: Labels = &[
     ("said.renewing", "Wird erneuert…"),
     ("said.needs_you", "Braucht dich"),
     ("said.signed_out", "Abgemeldet"),
+    ("said.without_service", "Angemeldet, ohne Dienst"),
     ("said.asked", "Angemeldet; um weitere Rechte wird gebeten"),
     ("said.keyring.locked", "Schlüsselbund ist gesperrt"),
     ("said.keyring.absent", "Kein Schlüsselbund"),
