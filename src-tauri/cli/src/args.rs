@@ -418,6 +418,9 @@ pub(crate) struct ServiceSettings {
     /// Whether a request that changes something is sent again after a 401.
     #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) replay_unsafe: Option<bool>,
+    /// Whether its own addresses in what it answers become ours: what a package registry needs.
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub(crate) rewrite_addresses: Option<bool>,
     /// What a tool gets when you did not come: 401, 503 or automatic.
     #[arg(long, value_name = "STATUS", value_parser = expired_answer)]
     pub(crate) expired: Option<ExpiredAnswer>,
