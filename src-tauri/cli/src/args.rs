@@ -1,5 +1,7 @@
 //! What can be typed, and nothing that can't be done yet.
 
+mod connect;
+mod credential;
 mod forward;
 
 use std::ffi::OsString;
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use url::Url;
 
+pub(crate) use self::connect::Connect;
+pub(crate) use self::credential::Credential;
 pub(crate) use self::forward::Forward;
 
 /// Keeps your OAuth sign-ins alive for every tool on this machine.
@@ -113,6 +117,12 @@ pub(crate) enum Command {
         after_help = "Takes the place of `npx mcp-remote URL` in a client's configuration. A URL that nobody has added yet is added; the first request rings for the sign-in.\n\nExample:\n  signbell mcp https://mcp.example.com/mcp"
     )]
     Mcp(Mcp),
+    /// Write a client's own configuration, so that it reaches your services.
+    #[command(
+        override_usage = "signbell connect <CLIENT> <SERVICE>... [OPTIONS]\n       signbell connect <CLIENT> --undo\n       signbell connect --list",
+        after_help = "The change is shown first, and a backup kept. No key is written into a file that is likely to be committed.\n\nExamples:\n  signbell connect claude-code linear\n  signbell connect git forge --dry-run\n  signbell connect claude-code --undo"
+    )]
+    Connect(Box<Connect>),
     /// Be the credential helper of another program.
     #[command(
         subcommand,
@@ -173,21 +183,6 @@ pub(crate) struct Run {
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Credential {
-    /// For git: a key for the proxy's own address, good for an hour.
-    #[command(
-        after_help = "Example:\n  git config --global credential.http://127.0.0.1:8401.helper '!signbell credential git'"
-    )]
-    Git {
-        /// The tool whose services git may use.
-        #[arg(long, value_name = "NAME", default_value = "git")]
-        tool: ToolName,
-        /// What git asks (get, store, erase and those to come); it adds this by itself.
-        operation: String,
-    },
 }
 
 #[derive(Debug, Args)]

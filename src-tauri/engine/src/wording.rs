@@ -6,6 +6,7 @@
 //! things stand.
 
 pub mod cli;
+pub mod connect;
 pub mod demo;
 mod failures;
 mod forwarding;

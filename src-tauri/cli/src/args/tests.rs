@@ -60,6 +60,18 @@ fn what_is_documented_can_be_typed() {
         "signbell completions zsh",
         "signbell man",
         "signbell man --folder pages",
+        "signbell connect --list",
+        "signbell connect claude-code linear",
+        "signbell connect claude-code linear github --dry-run --json",
+        "signbell connect codex linear --project --stdio --yes",
+        "signbell connect codex linear --env --tool work --rotate -y",
+        "signbell connect git --undo",
+        "signbell connect git forge --undo --yes",
+        "signbell credential git get",
+        "signbell credential cargo --tool build",
+        "signbell credential docker get",
+        "signbell credential kubectl cluster",
+        "signbell service set s --rewrite-addresses",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
