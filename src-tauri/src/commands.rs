@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::choices::{self, Choice};
+use signbell_engine::connect::ClientView;
 use signbell_engine::control::{
     AddService, AddTool, Added, Failure, FirstCall, Found, Reply, Request, SignedIn, ToolKey,
 };
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::ask;
 use crate::clipboard::Clipboard;
+use crate::connect::{Connecting, PlanView, Wished};
 use crate::demo::Demo;
 use crate::watch::Seen;
 
@@ -37,6 +39,8 @@ pub(crate) struct Desk {
     pub(crate) clipboard: Clipboard,
     /// The demo, while it runs.
     pub(crate) demo: Demo,
+    /// The change of a client's file that was shown last.
+    pub(crate) connecting: Connecting,
 }
 
 /// The newest view; where nothing is known yet, the first one.
@@ -186,6 +190,24 @@ pub(crate) async fn presets() -> Answer<Vec<PresetView>> {
 #[tauri::command]
 pub(crate) async fn copy(desk: Window<'_>, text: String) -> Answer<()> {
     desk.clipboard.copy(&text)
+}
+
+/// The clients whose files can be written.
+#[tauri::command]
+pub(crate) async fn connect_clients(desk: Window<'_>) -> Answer<Vec<ClientView>> {
+    desk.connecting.clients().await
+}
+
+/// What would change, for the person to look at. Nothing is written.
+#[tauri::command]
+pub(crate) async fn connect_plan(desk: Window<'_>, wish: Wished) -> Answer<PlanView> {
+    desk.connecting.plan(wish).await
+}
+
+/// Does what was shown last.
+#[tauri::command]
+pub(crate) async fn connect_apply(desk: Window<'_>) -> Answer<String> {
+    desk.connecting.apply().await
 }
 
 #[tauri::command]

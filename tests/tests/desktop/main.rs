@@ -9,6 +9,7 @@ use anyhow::Result;
 
 mod adding;
 mod bell;
+mod connect;
 mod life;
 mod package;
 mod proc;
