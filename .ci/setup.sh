@@ -51,6 +51,8 @@ needs_test() {
     need openssl openssl openssl "makes a certificate that nobody trusts"
     need git git git "a tool with a credential helper"
     need faketime faketime libfaketime "clocks that are wrong"
+    need python3 python3 python3 "runs pip"
+    need pip3 python3-pip python3-pip "installs a package through a registry"
     need gh gh gh "a tool that can't change its base URL"
     need Xvfb xvfb /usr/bin/Xvfb "a display for each test"
     need dbus-daemon dbus-daemon dbus-daemon "a session bus for each test"

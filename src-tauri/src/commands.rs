@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::choices::{self, Choice};
+use signbell_engine::connect::ClientView;
 use signbell_engine::control::{
     AddService, AddTool, Added, Failure, FirstCall, Found, Judged, Reply, Request, SignedIn, ToolKey,
 };
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::ask;
 use crate::clipboard::Clipboard;
+use crate::connect::{Connecting, PlanView, Wished};
 use crate::demo::Demo;
 use crate::watch::{Seen, usual_language};
 
@@ -37,6 +39,8 @@ pub(crate) struct Desk {
     pub(crate) clipboard: Clipboard,
     /// The demo, while it runs.
     pub(crate) demo: Demo,
+    /// The change of a client's file that was shown last.
+    pub(crate) connecting: Connecting,
 }
 
 /// The newest view; where nothing is known yet, the first one.
@@ -224,6 +228,24 @@ pub(crate) async fn copy(desk: Window<'_>, text: String) -> Answer<()> {
 #[tauri::command]
 pub(crate) async fn zoom(window: tauri::WebviewWindow, factor: f64) -> Answer<()> {
     window.set_zoom(factor.clamp(0.5, 3.0)).map_err(|e| wording::tray::toolkit_failed(&e.to_string()))
+}
+
+/// The clients whose files can be written.
+#[tauri::command]
+pub(crate) async fn connect_clients(desk: Window<'_>) -> Answer<Vec<ClientView>> {
+    desk.connecting.clients().await
+}
+
+/// What would change, for the person to look at. Nothing is written.
+#[tauri::command]
+pub(crate) async fn connect_plan(desk: Window<'_>, wish: Wished) -> Answer<PlanView> {
+    desk.connecting.plan(wish).await
+}
+
+/// Does what was shown last.
+#[tauri::command]
+pub(crate) async fn connect_apply(desk: Window<'_>) -> Answer<String> {
+    desk.connecting.apply().await
 }
 
 #[tauri::command]

@@ -19,6 +19,7 @@
 mod ask;
 mod clipboard;
 mod commands;
+mod connect;
 mod demo;
 mod desktop;
 mod notify;

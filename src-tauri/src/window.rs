@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::clipboard::Clipboard;
 use crate::commands::{self, Desk};
+use crate::connect::Connecting;
 use crate::demo::Demo;
 use crate::watch::{News, Seen, follow};
 
@@ -60,7 +61,13 @@ pub(crate) enum Leader {
 pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failure> {
     let (tell, seen) = watch::channel(Seen::Starting);
     let socket = paths.control_socket();
-    let desk = Desk { socket: socket.clone(), seen, clipboard: Clipboard::default(), demo: Demo::default() };
+    let desk = Desk {
+        socket: socket.clone(),
+        seen,
+        clipboard: Clipboard::default(),
+        demo: Demo::default(),
+        connecting: Connecting::new(paths),
+    };
     let app = tauri::Builder::default()
         .manage(desk)
         .invoke_handler(tauri::generate_handler![
@@ -69,6 +76,9 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::add,
             commands::cancel_sign_in,
             commands::choices,
+            commands::connect_apply,
+            commands::connect_clients,
+            commands::connect_plan,
             commands::copy,
             commands::demo,
             commands::first_call,

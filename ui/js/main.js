@@ -5,6 +5,7 @@ import { activity } from './activity.js';
 import { addSheet } from './add.js';
 import { toolSheet } from './add-tool.js';
 import { call, listen } from './bridge.js';
+import { connectSheet } from './connect.js';
 import { draw, h } from './dom.js';
 import { header } from './header.js';
 import { keepInSight, keepZoom, rowKeys, zoomKeys } from './keys.js';
@@ -39,6 +40,7 @@ function page() {
     ),
     view && route.sheet === 'add' && addSheet(view),
     view && route.sheet === 'add-tool' && toolSheet(view, null),
+    view && route.sheet === 'connect' && connectSheet(view),
     view &&
       route.sheet === 'tool' &&
       view.tools.some((tool) => tool.tool === route.of) &&

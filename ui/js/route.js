@@ -1,12 +1,12 @@
 // Where the person is, read from the address: #sessions, #services and their like, and over them the sheets
-// #add, #add-tool, #tool/<name>.
+// #add, #add-tool, #tool/<name>, #connect.
 
 import { changed, focusSoon, state } from './store.js';
 
 /** The views, in their order. */
 export const TABS = ['sessions', 'services', 'tools', 'activity', 'settings'];
 
-const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools' };
+const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools', connect: 'tools' };
 let opener = '';
 
 /** Reads the address. A closed sheet gives the focus back to what opened it. */
@@ -38,8 +38,9 @@ function leaveSheet() {
   // A key that was shown in there was shown once.
   if (state.adding?.added?.tool) state.keys.delete(state.adding.added.tool);
   state.adding = null;
+  state.connecting = null;
   state.busy.delete('add');
-  for (const place of ['add', 'add-tool-form', 'works-tool']) state.failures.delete(place);
+  for (const place of ['add', 'add-tool-form', 'works-tool', 'connect']) state.failures.delete(place);
   for (const fold of ['add-more', 'tool-more']) state.shown.delete(fold);
   if (opener) focusSoon(opener);
 }

@@ -18,6 +18,7 @@ export function tools(view, now) {
       'div',
       { class: 'title', key: 'title' },
       h('div', { class: 'title-text' }, h('h1', null, t('tools.title')), h('p', { class: 'aside' }, t('tools.about'))),
+      h('a', { class: 'button', id: 'open-connect', href: '#connect' }, t('connect.open')),
       h('a', { class: 'button', id: 'open-add-tool', href: '#add-tool' }, glyph('plus'), t('tools.add')),
     ),
     view.tools.length === 0

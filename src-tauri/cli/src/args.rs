@@ -1,6 +1,8 @@
 //! What can be typed, and nothing that can't be done yet.
 
 mod carry;
+mod connect;
+mod credential;
 mod forward;
 
 use std::ffi::OsString;
@@ -13,6 +15,8 @@ use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use url::Url;
 
 pub(crate) use self::carry::{Export, Import, OnConflict, Origin};
+pub(crate) use self::connect::Connect;
+pub(crate) use self::credential::Credential;
 pub(crate) use self::forward::Forward;
 
 /// Keeps your OAuth sign-ins alive for every tool on this machine.
@@ -115,6 +119,12 @@ pub(crate) enum Command {
         after_help = "Takes the place of `npx mcp-remote URL` in a client's configuration. A URL that nobody has added yet is added; the first request rings for the sign-in.\n\nExample:\n  signbell mcp https://mcp.example.com/mcp"
     )]
     Mcp(Mcp),
+    /// Write a client's own configuration, so that it reaches your services.
+    #[command(
+        override_usage = "signbell connect <CLIENT> <SERVICE>... [OPTIONS]\n       signbell connect <CLIENT> --undo\n       signbell connect --list",
+        after_help = "The change is shown first, and a backup kept. No key is written into a file that is likely to be committed.\n\nExamples:\n  signbell connect claude-code linear\n  signbell connect git forge --dry-run\n  signbell connect claude-code --undo"
+    )]
+    Connect(Box<Connect>),
     /// Be the credential helper of another program.
     #[command(
         subcommand,
@@ -187,21 +197,6 @@ pub(crate) struct Run {
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Credential {
-    /// For git: a key for the proxy's own address, good for an hour.
-    #[command(
-        after_help = "Example:\n  git config --global credential.http://127.0.0.1:8401.helper '!signbell credential git'"
-    )]
-    Git {
-        /// The tool whose services git may use.
-        #[arg(long, value_name = "NAME", default_value = "git")]
-        tool: ToolName,
-        /// What git asks (get, store, erase and those to come); it adds this by itself.
-        operation: String,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -432,6 +427,9 @@ pub(crate) struct ServiceSettings {
     /// Whether a request that changes something is sent again after a 401.
     #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) replay_unsafe: Option<bool>,
+    /// Whether its own addresses in what it answers become ours: what a package registry needs.
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub(crate) rewrite_addresses: Option<bool>,
     /// What a tool gets when you did not come: 401, 503 or automatic.
     #[arg(long, value_name = "STATUS", value_parser = expired_answer)]
     pub(crate) expired: Option<ExpiredAnswer>,

@@ -4,6 +4,7 @@ mod account;
 mod activity;
 mod add;
 mod app;
+mod connect;
 mod credential;
 mod demo;
 mod doctor;
@@ -76,7 +77,13 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Mcp(args) => mcp::run(context, args).await?,
         Command::Forward(command) => forward::run(context, command).await?,
         Command::Run(args) => return run::run(context, args).await,
+        Command::Connect(args) => connect::run(context, *args).await?,
         Command::Credential(Credential::Git { tool, operation }) => credential::git(context, tool, &operation).await?,
+        Command::Credential(Credential::Cargo { tool }) => credential::others::cargo(context, tool).await?,
+        Command::Credential(Credential::Docker { tool, operation }) => {
+            credential::others::docker(context, tool, &operation).await?;
+        }
+        Command::Credential(Credential::Kubectl { account }) => credential::others::kubectl(context, account).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,
         Command::Import(args) => return import::run(context, args).await,
         Command::Export(args) => settings_file::write(context, &args.file, args.force)?,

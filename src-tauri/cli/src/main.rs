@@ -12,6 +12,8 @@ mod table;
 mod when;
 
 use std::env;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,8 +26,17 @@ use output::Output;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
+/// Docker finds a credential helper by its name alone (docker-credential-helpers), which a link to us may have.
+fn called_as(mut words: Vec<OsString>) -> Vec<OsString> {
+    let name = words.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == "docker-credential-signbell") {
+        words.splice(1..1, ["credential".into(), "docker".into()]);
+    }
+    words
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(called_as(env::args_os().collect())) {
         Ok(cli) => cli,
         Err(said) => {
             Output::new(args::wants_json(env::args_os())).clap(&said);

@@ -224,6 +224,9 @@ pub struct ServiceConfig {
     /// What its tools get when the person did not come.
     #[serde(default)]
     pub expired: ExpiredAnswer,
+    /// Whether its own addresses in what it answers become the tool's: what a package registry needs.
+    #[serde(default)]
+    pub rewrite_addresses: bool,
     /// What is known of such a service before anybody used it; `signbell service presets` lists them.
     #[serde(default)]
     pub preset: Option<String>,

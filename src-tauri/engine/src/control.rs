@@ -132,6 +132,9 @@ pub enum Request {
         hold_seconds: Option<u64>,
         /// Whether an unsafe method is replayed after a 401.
         replay_unsafe: Option<bool>,
+        /// Whether its own addresses in what it answers become the tool's.
+        #[serde(default)]
+        rewrite_addresses: Option<bool>,
         /// Its tools' answer when the person did not come, unless the tool says otherwise.
         expired: Option<ExpiredAnswer>,
         /// Its preset; the empty text is none.

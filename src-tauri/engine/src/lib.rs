@@ -7,6 +7,7 @@
 //! | [`view`] | what the tray, the window and `status` see |
 //! | [`control`] | the socket through which they speak to the engine |
 //! | [`activity`] | what happened |
+//! | [`connect`] | what its clients do to connect a program |
 //! | [`choices`] | what can be picked instead of pasting an address |
 //! | [`qr`] | an address as a picture |
 //! | [`wording`] | every sentence for people |
@@ -23,6 +24,7 @@ pub mod checkup;
 pub mod choices;
 mod clock;
 mod config;
+pub mod connect;
 pub mod control;
 mod engine;
 pub mod export;

@@ -73,6 +73,12 @@ impl Paths {
         &self.state
     }
 
+    /// Where else what was learned lies.
+    #[must_use]
+    pub fn state_folder(&self) -> &Path {
+        &self.state
+    }
+
     /// Where the engine is spoken to.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {

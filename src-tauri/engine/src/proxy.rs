@@ -4,6 +4,7 @@
 //! recover -> respond. [`Proxy::handle`] is that story; each step is a module of that name. What takes us for
 //! a forward proxy comes in by [`forward_proxy`] and goes the same way from `session` on.
 
+mod addresses;
 mod at_socket;
 mod by_host;
 mod decide;

@@ -6,6 +6,7 @@
 //! what happened. What the desktop shows is in the person's [`language`]; docs/translating.md says which.
 
 pub mod cli;
+pub mod connect;
 pub mod demo;
 pub mod export;
 mod failures;

@@ -10,6 +10,7 @@ use anyhow::Result;
 mod a11y;
 mod adding;
 mod bell;
+mod connect;
 mod desk;
 mod doctor;
 mod fits;

@@ -7,6 +7,8 @@ mod bridge;
 mod callback;
 mod clock;
 mod conformance;
+mod connect;
+mod connect_packages;
 mod contract;
 mod demo;
 mod device;

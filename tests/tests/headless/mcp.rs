@@ -114,9 +114,14 @@ impl Mcp {
     pub fn stdio_client(&self, scenario: &str, service: &str) -> Result<Seen> {
         let signbell = self.world.sandbox.signbell()?;
         let program = signbell.get_program().to_str().context("a path that is no text")?;
+        self.stdio_client_of(scenario, &json!([program, "mcp", service]))
+    }
+
+    /// The same for any command: its words.
+    pub fn stdio_client_of(&self, scenario: &str, words: &Value) -> Result<Seen> {
         let mut command = node(&self.world.sandbox, "mcp/client.mjs");
         command.args([self.generation.client, &self.access.url, scenario]);
-        command.env("STDIO", json!([program, "mcp", service]).to_string()).env("CONTROL", &self.control);
+        command.env("STDIO", words.to_string()).env("CONTROL", &self.control);
         let output = run(command, b"", SOON * 2)?.expect_code(0)?;
         output.json().map(Seen).with_context(|| output.stderr.clone())
     }

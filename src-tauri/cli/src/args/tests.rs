@@ -67,6 +67,18 @@ fn what_is_documented_can_be_typed() {
         "signbell import --take mcp-remote:x --with-tokens --url https://x.test/mcp",
         "signbell import carried.toml --on-conflict keep --yes",
         "signbell export carried.toml --force",
+        "signbell connect --list",
+        "signbell connect claude-code linear",
+        "signbell connect claude-code linear github --dry-run --json",
+        "signbell connect codex linear --project --stdio --yes",
+        "signbell connect codex linear --env --tool work --rotate -y",
+        "signbell connect git --undo",
+        "signbell connect git forge --undo --yes",
+        "signbell credential git get",
+        "signbell credential cargo --tool build",
+        "signbell credential docker get",
+        "signbell credential kubectl cluster",
+        "signbell service set s --rewrite-addresses",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }

@@ -1,10 +1,13 @@
 //! `signbell credential git`: git's credential helper (git-credential(1)). It hands out a key for our own
 //! address, good for an hour, and never a token.
 
+pub(super) mod others;
+
 use std::io;
 
 use signbell_engine::control::{Failure, Reply, Request};
 use signbell_engine::model::ToolName;
+use signbell_engine::secret::Secret;
 use url::Url;
 
 use super::Context;
@@ -24,11 +27,15 @@ pub(super) async fn git(context: &Context, tool: ToolName, operation: &str) -> R
     if !asked.is_for(&address) {
         return Ok(());
     }
-    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS), forward: false };
-    let lent = context.call(&request).await.map_err(|failure| words::no_tool_for_git(failure, &tool))?;
-    let Reply::ToolKey(lent) = lent else { return Err(words::odd_reply()) };
-    let key = lent.key.ok_or_else(words::odd_reply)?;
+    let key = lend(context, &tool).await.map_err(|failure| words::no_tool_for_git(failure, &tool))?;
     context.out.text(&format!("username=signbell\npassword={}", key.expose()))
+}
+
+/// A key for as long as a clone may take.
+async fn lend(context: &Context, tool: &ToolName) -> Result<Secret, Failure> {
+    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS), forward: false };
+    let Reply::ToolKey(lent) = context.call(&request).await? else { return Err(words::odd_reply()) };
+    lent.key.ok_or_else(words::odd_reply)
 }
 
 /// What git wants a credential for.
@@ -54,6 +61,13 @@ impl Asked {
             }
         }
         Ok(asked)
+    }
+
+    /// The same from an address.
+    fn of(address: &str) -> Self {
+        let (protocol, rest) = address.split_once("://").unwrap_or_default();
+        let host = rest.split('/').next().unwrap_or_default();
+        Self { protocol: protocol.to_owned(), host: host.to_owned() }
     }
 
     /// Whether it is for the proxy: its own address, by any of the names that lead there.

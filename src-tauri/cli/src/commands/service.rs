@@ -23,6 +23,7 @@ pub(super) async fn run(context: &Context, command: Service) -> Result<(), Failu
                 service,
                 hold_seconds: settings.hold.map(|hold| hold.as_secs()),
                 replay_unsafe: settings.replay_unsafe,
+                rewrite_addresses: settings.rewrite_addresses,
                 expired: settings.expired,
                 preset: settings.preset.map(|name| if name == "none" { String::new() } else { name }),
             };

@@ -97,8 +97,9 @@ impl Connection {
                 let secrets = Secrets { secret: client_secret, key: client_key };
                 done(core.provider_set(&account, client_id, client_key_id, secrets).await)
             }
-            Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset } => {
-                done(core.service_set(&service, hold_seconds, replay_unsafe, expired, preset))
+            Request::ServiceSet { service, hold_seconds, replay_unsafe, rewrite_addresses, expired, preset } => {
+                let rewritten = rewrite_addresses.map_or(Ok(()), |on| core.service_rewrites(&service, on));
+                done(rewritten.and_then(|()| core.service_set(&service, hold_seconds, replay_unsafe, expired, preset)))
             }
             Request::ServiceUsualHold { service } => done(core.service_usual_hold(&service)),
             Request::ServiceTest { service, response } => {

@@ -195,6 +195,7 @@ impl Core {
             authorization_server,
             hold_seconds: None,
             replay_unsafe: true,
+            rewrite_addresses: false,
             expired: ExpiredAnswer::Automatic,
             preset: match add.preset.as_deref() {
                 None => rules::of_host(&add.url).map(str::to_owned),

@@ -193,6 +193,7 @@ impl Core {
             listed_scopes: account_scopes.union(&service.scopes).union(&preset_scopes),
             account_scopes,
             replay_unsafe: service.replay_unsafe,
+            rewrite_addresses: service.rewrite_addresses,
             expired: service.expired,
         })
     }

@@ -247,6 +247,21 @@ impl Core {
         Ok(self.tool_key(&add.tool, &tool, key))
     }
 
+    /// Whether the service's own addresses in what it answers become the tool's.
+    pub(crate) fn service_rewrites(&self, service: &ServiceName, on: bool) -> Result<(), Failure> {
+        self.must_have_service(service)?;
+        self.edit(|_, document| {
+            let key = ["services", service.as_str(), "rewrite_addresses"];
+            if on {
+                set(document, key, value(true))
+            } else {
+                unset(document, key)
+            };
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Gives a tool a new key; the old one stops working at once.
     pub(crate) fn tool_rotate(&self, name: &ToolName) -> Result<ToolKey, Failure> {
         let key = new_key();

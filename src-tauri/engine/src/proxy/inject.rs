@@ -34,6 +34,10 @@ pub(super) fn request(
     // Before anything is injected, or `Connection: authorization` would take it out again
     // (CVE-2025-48865).
     strip(headers, &exchange.route.inject.header);
+    if exchange.route.rewrite_addresses {
+        // What is to be changed on its way back must be readable then.
+        headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     if upgrade_of(parts).is_some()
         && let Some(protocol) = parts.headers.get(UPGRADE)
     {

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
+use super::addresses::{self, Rewritten};
 use super::forward::UpstreamError;
 use super::forward_proxy::ForwardRefusal;
 use super::json_rpc::Caller;
@@ -354,6 +355,12 @@ pub(super) fn relay(
             headers.append(WWW_AUTHENTICATE, value);
         }
     }
+    if exchange.route.rewrite_addresses
+        && let Some(finder) = addresses::finder(response.status(), response.headers(), exchange)
+    {
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+        return Ok(response.map(|body| Body::Rewritten(Box::new(Rewritten::new(body, finder)))));
+    }
     Ok(response)
 }
 
@@ -405,6 +412,8 @@ pub enum Body {
     Upstream(Incoming),
     /// The same, of which the beginning was looked at.
     Seen(Box<Seen>),
+    /// The same, with the upstream's own addresses made the tool's.
+    Rewritten(Box<Rewritten>),
     /// Ours.
     Full(Option<Bytes>),
     /// None.
@@ -419,6 +428,7 @@ impl http_body::Body for Body {
         match self.get_mut() {
             Self::Upstream(body) => Pin::new(body).poll_frame(context),
             Self::Seen(body) => Pin::new(body).poll_frame(context),
+            Self::Rewritten(body) => body.poll_frame(context),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Empty => Poll::Ready(None),
         }
@@ -428,6 +438,7 @@ impl http_body::Body for Body {
         match self {
             Self::Upstream(body) => body.is_end_stream(),
             Self::Seen(body) => body.is_end_stream(),
+            Self::Rewritten(body) => body.is_end_stream(),
             Self::Full(bytes) => bytes.is_none(),
             Self::Empty => true,
         }
@@ -437,6 +448,7 @@ impl http_body::Body for Body {
         match self {
             Self::Upstream(body) => body.size_hint(),
             Self::Seen(body) => body.size_hint(),
+            Self::Rewritten(_) => SizeHint::new(),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Empty => SizeHint::with_exact(0),
         }

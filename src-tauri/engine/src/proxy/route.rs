@@ -56,6 +56,8 @@ pub struct Route {
     pub listed_scopes: Scopes,
     /// Whether unsafe methods are replayed.
     pub replay_unsafe: bool,
+    /// Whether its own addresses in what it answers become the tool's.
+    pub rewrite_addresses: bool,
     /// What its tools get when the person did not come.
     pub expired: ExpiredAnswer,
 }

@@ -56,6 +56,15 @@ pub fn no_tool_for_git(failure: Failure, tool: &ToolName) -> Failure {
     Failure { message, ..failure }
 }
 
+pub fn not_our_address(address: &str) -> Failure {
+    let address: String = address.chars().take(200).collect();
+    failure(
+        FailureKind::NotAllowed,
+        "not_our_address",
+        format!("{address:?} does not lead to Signbell, which gives keys for its own address alone."),
+    )
+}
+
 /// The account that a client's requests will wait for.
 pub fn account_waits(account: &AccountName) -> String {
     format!("{account} needs you first; requests wait for that. Run `signbell sign-in {account}`.")
