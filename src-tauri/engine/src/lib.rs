@@ -7,6 +7,7 @@
 //! | [`view`] | what the tray, the window and `status` see |
 //! | [`control`] | the socket through which they speak to the engine |
 //! | [`activity`] | what happened |
+//! | [`confirm`] | asking once whether a program may use a service |
 //! | [`choices`] | what can be picked instead of pasting an address |
 //! | [`qr`] | an address as a picture |
 //! | [`wording`] | every sentence for people |
@@ -22,6 +23,7 @@ mod challenge;
 pub mod choices;
 mod clock;
 mod config;
+pub mod confirm;
 pub mod control;
 mod engine;
 mod faults;
@@ -41,6 +43,7 @@ pub mod vault;
 pub mod view;
 pub mod wording;
 
+pub use config::{Theme, Unit, document as config_document};
 pub use provider::preset as providers;
 
 pub use engine::{Engine, Options, StartError, VaultChoice};

@@ -2,29 +2,35 @@
 //!
 //! Each says what happened, to which account or tool, and what to do. [`failures`] answers commands,
 //! [`steps`] says where on the way a sign-in failed, [`found`] what was found of a service, [`refusals`]
-//! answers tools, [`servers`] says what authorization servers did, [`story`] tells what happened and how
+//! answers tools, [`servers`] says what authorization servers did, [`settings`] what can be set, [`story`] tells what happened and how
 //! things stand.
 
 pub mod cli;
+mod confirm;
 pub mod demo;
 mod failures;
 mod forwarding;
 mod found;
 pub mod labels;
+mod programs;
 pub mod providers;
 mod refusals;
 mod servers;
+mod settings;
 mod sign_ins;
 mod steps;
 mod story;
 pub mod tray;
 
+pub use self::confirm::*;
 pub use self::failures::*;
 pub use self::forwarding::*;
 pub use self::found::*;
+pub use self::programs::*;
 pub use self::providers::*;
 pub use self::refusals::*;
 pub use self::servers::*;
+pub use self::settings::*;
 pub use self::steps::*;
 pub use self::story::*;
 

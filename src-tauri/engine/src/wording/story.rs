@@ -113,9 +113,9 @@ pub fn capitalised(name: &str) -> String {
 
 /// `2 requests from claude-code are waiting`.
 #[must_use]
-pub fn waiting(waiting: &BTreeMap<ToolName, usize>) -> Option<String> {
+pub fn waiting(waiting: &BTreeMap<String, usize>) -> Option<String> {
     let all: usize = waiting.values().sum();
-    let mut names: Vec<&str> = waiting.keys().map(ToolName::as_str).collect();
+    let mut names: Vec<&str> = waiting.keys().map(String::as_str).collect();
     let last = names.pop()?;
     let who = if names.is_empty() { last.to_owned() } else { format!("{} and {last}", names.join(", ")) };
     Some(if all == 1 {
@@ -172,14 +172,14 @@ pub fn waited(names: &impl Names) -> String {
 
 /// A request waits.
 #[must_use]
-pub fn held(names: &impl Names) -> String {
-    format!("{} waits for you to sign in to {}", names.tool(), names.account())
+pub fn held(who: &str, names: &impl Names) -> String {
+    format!("{who} waits for you to sign in to {}", names.account())
 }
 
 /// A request waits no more.
 #[must_use]
-pub fn hold_over(names: &impl Names) -> String {
-    format!("{} stopped waiting for {}", names.tool(), names.account())
+pub fn hold_over(who: &str, names: &impl Names) -> String {
+    format!("{who} stopped waiting for {}", names.account())
 }
 
 /// A refusal was recognised and could not be mended.

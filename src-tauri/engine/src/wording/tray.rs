@@ -22,6 +22,12 @@ pub const QUIT: &str = "Quit";
 pub const SIGN_IN: &str = "Sign in";
 /// The notification's second button.
 pub const LATER: &str = "Later";
+/// Lets a program use a service for good.
+pub const ALWAYS: &str = "Always";
+/// Lets a program use a service for an hour.
+pub const THIS_HOUR: &str = "This hour";
+/// Does not let it.
+pub const NO: &str = "No";
 /// Signs in where there was a session already.
 pub const SIGN_IN_AGAIN: &str = "Sign in again";
 /// Renews without the person.
@@ -68,6 +74,12 @@ pub fn tooltip_needs_you(first: &str, accounts: usize) -> String {
         0 | 1 => format!("Signbell: {first} needs you"),
         _ => format!("Signbell: {accounts} accounts need you"),
     }
+}
+
+/// The tooltip while a program waits for an answer; `title` is the question's.
+#[must_use]
+pub fn tooltip_asks(title: &str) -> String {
+    format!("Signbell: {title}")
 }
 
 /// The tooltip while an account's store can't be read.
