@@ -10,8 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::choices::{self, Choice};
+use signbell_engine::confirm::Answer as ConfirmAnswer;
 use signbell_engine::control::{
-    AddService, AddTool, Added, Failure, FirstCall, Found, Reply, Request, SignedIn, ToolKey,
+    AddService, AddTool, Added, Failure, FirstCall, Found, Reply, Request, SettingView, SignedIn, ToolKey,
 };
 use signbell_engine::model::{AccountName, ServiceName, ToolName};
 use signbell_engine::view::{AccountView, AppView};
@@ -139,6 +140,26 @@ pub(crate) async fn service_remove(desk: Window<'_>, service: ServiceName) -> An
 }
 
 #[tauri::command]
+pub(crate) async fn settings(desk: Window<'_>) -> Answer<Vec<SettingView>> {
+    ask::answer(&desk.socket, &Request::Settings, all_settings).await
+}
+
+#[tauri::command]
+pub(crate) async fn settings_set(desk: Window<'_>, key: String, value: String) -> Answer<SettingView> {
+    ask::answer(&desk.socket, &Request::SettingsSet { key, value, passphrase: None }, one_setting).await
+}
+
+#[tauri::command]
+pub(crate) async fn confirm(desk: Window<'_>, id: u64, answer: ConfirmAnswer) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Confirm { id, answer }).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_set(desk: Window<'_>, tool: ToolName, confirm: bool) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ToolSet { tool, confirm: Some(confirm) }).await
+}
+
+#[tauri::command]
 pub(crate) async fn tool_add(desk: Window<'_>, tool: AddTool) -> Answer<ToolKey> {
     ask::answer(&desk.socket, &Request::ToolAdd(tool), tool_key).await
 }
@@ -212,6 +233,14 @@ fn called(reply: Reply) -> Option<FirstCall> {
 
 fn added(reply: Reply) -> Option<Added> {
     if let Reply::Added(added) = reply { Some(added) } else { None }
+}
+
+fn all_settings(reply: Reply) -> Option<Vec<SettingView>> {
+    if let Reply::Settings { settings } = reply { Some(settings) } else { None }
+}
+
+fn one_setting(reply: Reply) -> Option<SettingView> {
+    all_settings(reply)?.pop()
 }
 
 fn tool_key(reply: Reply) -> Option<ToolKey> {

@@ -69,6 +69,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::add,
             commands::cancel_sign_in,
             commands::choices,
+            commands::confirm,
             commands::copy,
             commands::demo,
             commands::first_call,
@@ -81,12 +82,15 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::presets,
             commands::refresh,
             commands::service_remove,
+            commands::settings,
+            commands::settings_set,
             commands::sign_in,
             commands::sign_out,
             commands::snapshot,
             commands::tool_add,
             commands::tool_remove,
             commands::tool_rotate,
+            commands::tool_set,
         ])
         .setup(move |app| {
             build(app.handle(), page)?;

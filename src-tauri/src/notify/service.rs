@@ -21,6 +21,12 @@ use crate::plain::{markup, plain};
 pub(super) const SIGN_IN: &str = "sign-in";
 /// The button that doesn't.
 pub(super) const LATER: &str = "later";
+/// The button that lets a program for good.
+pub(super) const ALWAYS: &str = "always";
+/// The button that lets it for a while.
+pub(super) const HOUR: &str = "hour";
+/// The button that does not let it.
+pub(super) const NO: &str = "no";
 /// A click beside the buttons, by the specification's own name.
 pub(super) const DEFAULT: &str = "default";
 
@@ -89,10 +95,16 @@ impl Service {
     }
 
     /// Shows a ring, in the place of an older one. The number is the service's; nothing, where it can't.
-    pub(super) async fn show(&mut self, title: &str, body: &str, replaces: Option<u32>) -> Option<u32> {
+    pub(super) async fn show(
+        &mut self,
+        title: &str,
+        body: &str,
+        buttons: &[&str],
+        replaces: Option<u32>,
+    ) -> Option<u32> {
         let body = self.body(body).await;
         let link = self.link.as_ref()?;
-        match link.notify(&self.icon, &plain(title), &body, replaces).await {
+        match link.notify(&self.icon, &plain(title), &body, buttons, replaces).await {
             Ok(id) => {
                 self.silent = false;
                 Some(id)
@@ -172,14 +184,20 @@ impl Link {
         Ok(Self { proxy, signals: heard, markup: None })
     }
 
-    async fn notify(&self, icon: &str, title: &str, body: &str, replaces: Option<u32>) -> zbus::Result<u32> {
-        let buttons = [DEFAULT, words::SIGN_IN, SIGN_IN, words::SIGN_IN, LATER, words::LATER];
+    async fn notify(
+        &self,
+        icon: &str,
+        title: &str,
+        body: &str,
+        buttons: &[&str],
+        replaces: Option<u32>,
+    ) -> zbus::Result<u32> {
         let hints = HashMap::from([
             ("category", Value::from("x-signbell.needs-you")),
             ("desktop-entry", Value::from(DESKTOP_ENTRY)),
             ("urgency", Value::from(NORMAL)),
         ]);
-        let call = (words::NAME, replaces.unwrap_or(0), icon, title, body, &buttons[..], hints, NEVER);
+        let call = (words::NAME, replaces.unwrap_or(0), icon, title, body, buttons, hints, NEVER);
         self.proxy.call("Notify", &call).await
     }
 

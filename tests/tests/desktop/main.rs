@@ -14,6 +14,7 @@ mod package;
 mod proc;
 mod room;
 mod scripted;
+mod settings;
 mod tray;
 mod walls;
 mod window;
