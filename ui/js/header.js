@@ -38,6 +38,7 @@ export function header() {
           ),
           tab('tools', route.tab),
           tab('activity', route.tab),
+          tab('settings', route.tab),
         ),
         view && proxy(view.proxy),
       ),

@@ -5,17 +5,20 @@ import { activity } from './activity.js';
 import { addSheet } from './add.js';
 import { toolSheet } from './add-tool.js';
 import { call, listen } from './bridge.js';
+import { confirms } from './confirm.js';
 import { draw, h } from './dom.js';
 import { header } from './header.js';
 import { button, failure } from './parts.js';
 import { readRoute } from './route.js';
 import { sessions } from './sessions.js';
+import { settings } from './settings.js';
 import { act, changed, notify, onChange, say, state } from './store.js';
+import { wear } from './theme.js';
 import { nowSeconds } from './time.js';
 import { tools } from './tools.js';
 import { loadWords, t } from './words.js';
 
-const VIEWS = { sessions, tools, activity };
+const VIEWS = { sessions, tools, activity, settings };
 const RECORDS = 500; // as many as anyone scrolls through
 const root = document.getElementById('app');
 
@@ -28,6 +31,7 @@ function page() {
     h(
       'main',
       { class: 'main', key: `main-${route.tab}`, id: 'main' },
+      view && confirms(view),
       view
         ? VIEWS[route.tab](view, now)
         : state.failures.has('start') &&
@@ -49,6 +53,7 @@ function page() {
 function show(view) {
   const before = state.view;
   state.view = view;
+  wear(view.desktop?.theme);
   if (before) tellChanges(before, view);
   for (const id of state.typed.keys())
     if (!view.accounts.some((account) => account.account === id && account.ask)) state.typed.delete(id);

@@ -14,7 +14,7 @@ export function readRoute() {
     if (!before.sheet) opener = document.activeElement?.id ?? '';
     state.route = { tab: SHEETS[first], sheet: first, of };
   } else {
-    state.route = { tab: ['tools', 'activity'].includes(first) ? first : 'sessions', sheet: null };
+    state.route = { tab: ['tools', 'activity', 'settings'].includes(first) ? first : 'sessions', sheet: null };
   }
   if (before.sheet && !state.route.sheet) leaveSheet();
   if (before.tab !== state.route.tab) {
