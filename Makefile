@@ -79,8 +79,9 @@ install: ## what a package holds, under DESTDIR and PREFIX (/usr/local), after m
 	cp -R --no-preserve=ownership $(target)/staged/usr/. $(DESTDIR)$(PREFIX)/
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/lib/systemd/user/signbell.service
 
-docs: ## the page that is made from the rule files
+docs: ## the pages that are made from the rule files and from the code
 	cargo run --quiet --locked --package signbell-engine --example recognition > docs/recognition.md
+	cargo run --quiet --locked --package signbell-engine --example config > docs/config.md
 
 audit: $(deny) ## known vulnerabilities of the packages (needs the network)
 	$(deny) --locked check advisories

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use signbell_engine::activity::Record;
 use signbell_engine::choices::{self, Choice};
+use signbell_engine::confirm::Answer as ConfirmAnswer;
 use signbell_engine::connect::ClientView;
 use signbell_engine::control::{
-    AddService, AddTool, Added, Failure, FirstCall, Found, Judged, Reply, Request, SignedIn, ToolKey,
+    AddService, AddTool, Added, Failure, FirstCall, Found, Judged, Reply, Request, SettingView, SignedIn, ToolKey,
 };
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use signbell_engine::view::{AccountView, AppView};
@@ -151,7 +152,8 @@ pub(crate) async fn service_set(
     expired: Option<ExpiredAnswer>,
     preset: Option<String>,
 ) -> Answer<()> {
-    let request = Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset };
+    let request =
+        Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset, rewrite_addresses: None };
     ask::done(&desk.socket, &request).await
 }
 
@@ -168,6 +170,26 @@ pub(crate) async fn service_test(desk: Window<'_>, service: ServiceName, respons
 #[tauri::command]
 pub(crate) async fn tool_narrow(desk: Window<'_>, tool: ToolName, service: ServiceName) -> Answer<()> {
     ask::done(&desk.socket, &Request::ToolNarrow { tool, service }).await
+}
+
+#[tauri::command]
+pub(crate) async fn settings(desk: Window<'_>) -> Answer<Vec<SettingView>> {
+    ask::answer(&desk.socket, &Request::Settings, all_settings).await
+}
+
+#[tauri::command]
+pub(crate) async fn settings_set(desk: Window<'_>, key: String, value: String) -> Answer<SettingView> {
+    ask::answer(&desk.socket, &Request::SettingsSet { key, value, passphrase: None }, one_setting).await
+}
+
+#[tauri::command]
+pub(crate) async fn confirm(desk: Window<'_>, id: u64, answer: ConfirmAnswer) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Confirm { id, answer }).await
+}
+
+#[tauri::command]
+pub(crate) async fn tool_set(desk: Window<'_>, tool: ToolName, confirm: bool) -> Answer<()> {
+    ask::done(&desk.socket, &Request::ToolSet { tool, confirm: Some(confirm) }).await
 }
 
 #[tauri::command]
@@ -276,6 +298,14 @@ fn added(reply: Reply) -> Option<Added> {
 
 fn judged(reply: Reply) -> Option<Judged> {
     if let Reply::Judged(judged) = reply { Some(judged) } else { None }
+}
+
+fn all_settings(reply: Reply) -> Option<Vec<SettingView>> {
+    if let Reply::Settings { settings } = reply { Some(settings) } else { None }
+}
+
+fn one_setting(reply: Reply) -> Option<SettingView> {
+    all_settings(reply)?.pop()
 }
 
 fn tool_key(reply: Reply) -> Option<ToolKey> {

@@ -1,4 +1,5 @@
-//! The bell: one notification on the screen for each account whose view rings.
+//! The bell: one notification on the screen for each account whose view rings, and for each question that
+//! only the person can answer.
 //!
 //! [`step`] says, PURE, what has to change on the screen. A task of its own carries that out with the
 //! desktop's notification service, and takes its signals in one unbroken stream, one thing after the
@@ -11,11 +12,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use signbell_engine::control::Answer;
 use signbell_engine::model::AccountName;
 use signbell_engine::view::AppView;
+use signbell_engine::wording::language::Language;
+use signbell_engine::wording::tray::{self as words, Line};
 use tokio::sync::{mpsc, oneshot};
 
 use self::service::{Service, Signal};
+
+/// What a notification is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topic {
+    /// An account needs the person.
+    Account(AccountName),
+    /// A program wants to use a service.
+    Confirm(u64),
+}
 
 /// What the person answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +37,10 @@ pub(crate) enum Answered {
     SignIn(AccountName),
     /// The other button.
     Later(AccountName),
+    /// One of a question's buttons.
+    Confirm(u64, Answer),
+    /// A click beside them, which says nothing yet: the window has the question too.
+    Look,
 }
 
 /// The bell of this desktop.
@@ -90,28 +107,39 @@ enum OnScreen {
 /// What has to be done.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
-    /// A new ring; it takes the place of the account's older notification.
-    Show { account: AccountName, ring: u64, title: String, body: String, replaces: Option<u32> },
+    /// A new ring; it takes the place of the older notification on the same.
+    Show { topic: Topic, ring: u64, title: String, body: String, replaces: Option<u32> },
     /// The ring is over.
-    Close { account: AccountName, notification: Option<u32> },
+    Close { topic: Topic, notification: Option<u32> },
 }
 
 /// PURE: from what was shown to what `view` asks for.
-fn step(shown: &BTreeMap<AccountName, ShownRing>, view: &AppView) -> Vec<Change> {
-    let rings: BTreeMap<_, _> =
-        view.accounts.iter().filter_map(|a| a.ring.as_ref().map(|ring| (&a.account, ring))).collect();
-    let over = shown.iter().filter(|(account, _)| !rings.contains_key(account));
-    let closed =
-        over.map(|(account, old)| Change::Close { account: account.clone(), notification: old.notification() });
-    let new = rings.iter().filter(|(account, ring)| shown.get(**account).is_none_or(|old| old.ring != ring.id));
-    let show = new.map(|(account, ring)| Change::Show {
-        account: (*account).clone(),
-        ring: ring.id,
-        title: ring.title.clone(),
-        body: ring.body.clone(),
-        replaces: shown.get(*account).and_then(ShownRing::notification),
+fn step(shown: &BTreeMap<Topic, ShownRing>, view: &AppView) -> Vec<Change> {
+    let rings = rings(view);
+    let over = shown.iter().filter(|(topic, _)| !rings.contains_key(topic));
+    let closed = over.map(|(topic, old)| Change::Close { topic: topic.clone(), notification: old.notification() });
+    let new = rings.iter().filter(|(topic, (ring, ..))| shown.get(topic).is_none_or(|old| old.ring != *ring));
+    let show = new.map(|(topic, (ring, title, body))| Change::Show {
+        topic: topic.clone(),
+        ring: *ring,
+        title: (*title).to_owned(),
+        body: (*body).to_owned(),
+        replaces: shown.get(topic).and_then(ShownRing::notification),
     });
     closed.chain(show).collect()
+}
+
+/// What rings: its number, title and body. Nothing where the person wants no notifications.
+fn rings(view: &AppView) -> BTreeMap<Topic, (u64, &str, &str)> {
+    if !view.desktop.notifications {
+        return BTreeMap::new();
+    }
+    let accounts = view.accounts.iter().filter_map(|account| {
+        let ring = account.ring.as_ref()?;
+        Some((Topic::Account(account.account.clone()), (ring.id, ring.title.as_str(), ring.body.as_str())))
+    });
+    let confirms = view.confirms.iter().map(|ask| (Topic::Confirm(ask.id), (ask.id, &*ask.title, &*ask.body)));
+    accounts.chain(confirms).collect()
 }
 
 impl ShownRing {
@@ -129,9 +157,9 @@ struct Ringer {
     answered: mpsc::UnboundedSender<Answered>,
     /// What the engine last said.
     view: Arc<AppView>,
-    shown: BTreeMap<AccountName, ShownRing>,
+    shown: BTreeMap<Topic, ShownRing>,
     /// Notifications that were closed a moment ago, whose answers may still be on their way.
-    closed: Vec<(Instant, u32, AccountName)>,
+    closed: Vec<(Instant, u32, Topic)>,
 }
 
 /// For how long an answer to a closed notification counts.
@@ -159,7 +187,11 @@ impl Ringer {
                         self.view = view;
                         self.follow().await;
                     }
-                    Some(Order::Say { title, body }) => self.service.say(&title, &body).await,
+                    Some(Order::Say { title, body }) => {
+                        if self.view.desktop.notifications {
+                            self.service.say(&title, &body).await;
+                        }
+                    }
                     Some(Order::End(done)) => {
                         self.view = Arc::default();
                         self.follow().await;
@@ -178,15 +210,15 @@ impl Ringer {
         let language = self.view.language.unwrap_or_default();
         for change in step(&self.shown, &self.view) {
             match change {
-                Change::Show { account, ring, title, body, replaces } => {
-                    let shown = self.service.show(&title, &body, replaces, language).await;
+                Change::Show { topic, ring, title, body, replaces } => {
+                    let shown = self.service.show(&title, &body, &buttons(&topic, language), replaces).await;
                     let on_screen = shown.map_or(OnScreen::Never, OnScreen::Yes);
-                    self.shown.insert(account, ShownRing { ring, on_screen });
+                    self.shown.insert(topic, ShownRing { ring, on_screen });
                 }
-                Change::Close { account, notification } => {
-                    self.shown.remove(&account);
+                Change::Close { topic, notification } => {
+                    self.shown.remove(&topic);
                     if let Some(id) = notification {
-                        self.closed.push((Instant::now(), id, account));
+                        self.closed.push((Instant::now(), id, topic));
                         self.service.close(id).await;
                     }
                 }
@@ -197,7 +229,7 @@ impl Ringer {
     async fn hear(&mut self, signal: Signal) {
         match signal {
             Signal::Clicked { id, button } => {
-                if let Some(answer) = self.account_of(id).and_then(|account| answer(&button, account)) {
+                if let Some(answer) = self.topic_of(id).and_then(|topic| answer(&button, topic)) {
                     tracing::debug!(?answer, "answered");
                     // The shell ends before the bell does.
                     let _ = self.answered.send(answer);
@@ -205,10 +237,10 @@ impl Ringer {
             }
             Signal::Closed { id } => {
                 let found = self.shown.iter_mut().find(|(_, shown)| shown.on_screen == OnScreen::Yes(id));
-                if let Some((account, shown)) = found {
+                if let Some((topic, shown)) = found {
                     shown.on_screen = OnScreen::Dismissed;
                     // Some services say that it closed before they say what closed it.
-                    self.closed.push((Instant::now(), id, account.clone()));
+                    self.closed.push((Instant::now(), id, topic.clone()));
                 }
             }
             Signal::Gone => {
@@ -225,27 +257,46 @@ impl Ringer {
         }
     }
 
-    fn account_of(&mut self, id: u32) -> Option<AccountName> {
+    fn topic_of(&mut self, id: u32) -> Option<Topic> {
         self.closed.retain(|(at, ..)| at.elapsed() < AFTERMATH);
-        let shown =
-            self.shown.iter().find(|(_, shown)| shown.on_screen == OnScreen::Yes(id)).map(|(account, _)| account);
-        let closed = || self.closed.iter().rev().find(|(_, closed, _)| *closed == id).map(|(.., account)| account);
+        let shown = self.shown.iter().find(|(_, shown)| shown.on_screen == OnScreen::Yes(id)).map(|(topic, _)| topic);
+        let closed = || self.closed.iter().rev().find(|(_, closed, _)| *closed == id).map(|(.., topic)| topic);
         shown.or_else(closed).cloned()
     }
 }
 
-fn answer(button: &str, account: AccountName) -> Option<Answered> {
-    match button {
-        service::SIGN_IN | service::DEFAULT => Some(Answered::SignIn(account)),
-        service::LATER => Some(Answered::Later(account)),
-        _ => None,
-    }
+/// The buttons of a notification: what a click sends, and the words. The first is a click beside them.
+fn buttons(topic: &Topic, language: Language) -> Vec<&'static str> {
+    let keys: &[(&str, Line)] = match topic {
+        Topic::Account(_) => {
+            &[(service::DEFAULT, Line::SignIn), (service::SIGN_IN, Line::SignIn), (service::LATER, Line::Later)]
+        }
+        Topic::Confirm(_) => &[
+            (service::DEFAULT, Line::Open),
+            (service::ALWAYS, Line::Always),
+            (service::HOUR, Line::ThisHour),
+            (service::NO, Line::No),
+        ],
+    };
+    keys.iter().flat_map(|(key, line)| [*key, words::line(language, *line)]).collect()
+}
+
+fn answer(button: &str, topic: Topic) -> Option<Answered> {
+    Some(match (topic, button) {
+        (Topic::Account(account), service::SIGN_IN | service::DEFAULT) => Answered::SignIn(account),
+        (Topic::Account(account), service::LATER) => Answered::Later(account),
+        (Topic::Confirm(id), service::ALWAYS) => Answered::Confirm(id, Answer::Always),
+        (Topic::Confirm(id), service::HOUR) => Answered::Confirm(id, Answer::Hour),
+        (Topic::Confirm(id), service::NO) => Answered::Confirm(id, Answer::No),
+        (Topic::Confirm(_), service::DEFAULT) => Answered::Look,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use signbell_engine::view::{RingView, StateName};
+    use signbell_engine::view::{ConfirmView, RingView, StateName};
 
     use super::*;
     use crate::tray::{account_in, view_of};
@@ -259,20 +310,23 @@ mod tests {
         view_of(rings.iter().map(account).collect())
     }
 
-    fn shown(rings: &[(&str, u64, OnScreen)]) -> BTreeMap<AccountName, ShownRing> {
+    fn account(name: &str) -> Topic {
+        Topic::Account(name.parse().unwrap())
+    }
+
+    fn shown(rings: &[(&str, u64, OnScreen)]) -> BTreeMap<Topic, ShownRing> {
         rings
             .iter()
-            .map(|(name, ring, on_screen)| (name.parse().unwrap(), ShownRing { ring: *ring, on_screen: *on_screen }))
+            .map(|(name, ring, on_screen)| (account(name), ShownRing { ring: *ring, on_screen: *on_screen }))
             .collect()
     }
 
     fn show(name: &str, ring: u64, replaces: Option<u32>) -> Change {
-        let account = name.parse().unwrap();
-        Change::Show { account, ring, title: format!("{name}!"), body: format!("why {ring}"), replaces }
+        Change::Show { topic: account(name), ring, title: format!("{name}!"), body: format!("why {ring}"), replaces }
     }
 
     fn close(name: &str, notification: Option<u32>) -> Change {
-        Change::Close { account: name.parse().unwrap(), notification }
+        Change::Close { topic: account(name), notification }
     }
 
     #[test]
@@ -319,12 +373,12 @@ mod tests {
         ringer.shown = shown(&[("ada", 1, OnScreen::Yes(7))]);
         let long_ago = Instant::now().checked_sub(AFTERMATH * 2).unwrap();
         ringer.closed = vec![
-            (long_ago, 3, "old".parse().unwrap()),
-            (Instant::now(), 4, "bob".parse().unwrap()),
-            (Instant::now(), 7, "bob".parse().unwrap()),
+            (long_ago, 3, account("old")),
+            (Instant::now(), 4, account("bob")),
+            (Instant::now(), 7, account("bob")),
         ];
-        for (id, account) in [(7, Some("ada")), (4, Some("bob")), (3, None), (99, None)] {
-            assert_eq!(ringer.account_of(id), account.map(|a| a.parse().unwrap()), "{id}");
+        for (id, topic) in [(7, Some("ada")), (4, Some("bob")), (3, None), (99, None)] {
+            assert_eq!(ringer.topic_of(id), topic.map(account), "{id}");
         }
         let ada = || "ada".parse::<AccountName>().unwrap();
         for (button, wanted) in [
@@ -333,7 +387,38 @@ mod tests {
             ("later", Some(Answered::Later(ada()))),
             ("reply", None),
         ] {
-            assert_eq!(answer(button, ada()), wanted);
+            assert_eq!(answer(button, account("ada")), wanted);
         }
+        for (button, wanted) in [
+            ("always", Some(Answered::Confirm(7, Answer::Always))),
+            ("hour", Some(Answered::Confirm(7, Answer::Hour))),
+            ("no", Some(Answered::Confirm(7, Answer::No))),
+            // A slip beside the buttons allows nothing.
+            ("default", Some(Answered::Look)),
+            ("sign-in", None),
+        ] {
+            assert_eq!(answer(button, Topic::Confirm(7)), wanted);
+        }
+    }
+
+    #[test]
+    fn a_question_rings_and_nothing_does_where_the_person_wants_that() {
+        let mut view = ringing(&[("ada", Some(1))]);
+        view.confirms = vec![ConfirmView {
+            id: 3,
+            tool: "claude".parse().unwrap(),
+            service: "linear".parse().unwrap(),
+            program: Some("curl".into()),
+            path: Some("/usr/bin/curl".into()),
+            title: "curl wants".into(),
+            body: "why".into(),
+            waiting: 1,
+        }];
+        let (title, body) = ("curl wants".into(), "why".into());
+        let asked = Change::Show { topic: Topic::Confirm(3), ring: 3, title, body, replaces: None };
+        assert_eq!(step(&shown(&[]), &view), [show("ada", 1, None), asked]);
+        view.desktop.notifications = false;
+        let before = shown(&[("ada", 1, OnScreen::Yes(7))]);
+        assert_eq!(step(&before, &view), [close("ada", Some(7))]);
     }
 }

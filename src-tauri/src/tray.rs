@@ -1,6 +1,9 @@
 //! The tray process: it shows what the engine says, and does what the person clicks.
 
 mod child;
+#[cfg(test)]
+mod icons_tests;
+mod login;
 mod menu;
 mod native;
 
@@ -35,8 +38,10 @@ pub(crate) use self::menu::tests::{account_in, view_of};
 /// Runs until the person quits, or the system ends us.
 pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
     let Mine { _lock: lock, engine } = mine;
-    let app =
-        tauri::Builder::default().build(crate::context()).map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
+    let app = tauri::Builder::default()
+        .plugin(login::plugin())
+        .build(crate::context())
+        .map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
     let (answered, answers) = mpsc::unbounded_channel();
     let shell = Arc::new(Shell {
         app: app.handle().clone(),
@@ -86,11 +91,14 @@ struct Shell {
 impl Shell {
     /// Shows what the engine says.
     async fn hear(self: Arc<Self>, mut news: mpsc::UnboundedReceiver<News>, show: watch::Sender<Look>) {
-        let mut first_view = true;
+        let (mut first_view, mut at_login) = (true, None);
         while let Some(item) = news.recv().await {
             match item {
                 News::Seen(seen) => {
                     let view = if let Seen::View(view) = &seen { Some(Arc::clone(view)) } else { None };
+                    if let Some(view) = &view {
+                        at_login = login::follow(&self.app, at_login, view.desktop.start_at_login);
+                    }
                     show.send_replace(look(&seen, self.language()));
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
                     // Whoever starts Signbell for the first time wants to see it.
@@ -120,6 +128,8 @@ impl Shell {
             match answer {
                 Answered::SignIn(account) => self.act(Action::SignIn(account)),
                 Answered::Later(account) => self.spawn(Request::Later { account }),
+                Answered::Confirm(id, answer) => self.spawn(Request::Confirm { id, answer }),
+                Answered::Look => self.spawn_window(Page::Home),
             }
         }
     }
@@ -148,6 +158,7 @@ impl Shell {
                     self.bell.say(wording::tray::NAME.to_owned(), failure.message);
                 }
             }
+            Action::Confirm(id, answer) => self.spawn(Request::Confirm { id, answer }),
             Action::Add => self.spawn_window(Page::Add),
             Action::Open => self.spawn_window(Page::Home),
             Action::Quit => self.app.exit(0),

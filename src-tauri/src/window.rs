@@ -76,6 +76,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::add,
             commands::cancel_sign_in,
             commands::choices,
+            commands::confirm,
             commands::connect_apply,
             commands::connect_clients,
             commands::connect_plan,
@@ -94,6 +95,8 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::service_set,
             commands::service_test,
             commands::service_usual_hold,
+            commands::settings,
+            commands::settings_set,
             commands::sign_in,
             commands::sign_out,
             commands::snapshot,
@@ -101,6 +104,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::tool_narrow,
             commands::tool_remove,
             commands::tool_rotate,
+            commands::tool_set,
             commands::zoom,
         ])
         .setup(move |app| {

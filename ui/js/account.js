@@ -59,6 +59,11 @@ export function accountRow(account, view, now) {
             glyph('waiting'),
             h('span', { dir: 'auto' }, account.waiting_words),
           ),
+        // Which program, where the system tells; many at once are told by the sentence above alone.
+        (account.waiting_requests ?? [])
+          .slice(0, 3)
+          .filter((request) => request.program)
+          .map((request, i) => h('p', { class: 'row-waiting-by', key: `by-${i}`, dir: 'auto' }, request.words)),
       ),
       h(
         'div',

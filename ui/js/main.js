@@ -5,6 +5,7 @@ import { activity } from './activity.js';
 import { addSheet } from './add.js';
 import { toolSheet } from './add-tool.js';
 import { call, listen } from './bridge.js';
+import { confirms } from './confirm.js';
 import { connectSheet } from './connect.js';
 import { draw, h } from './dom.js';
 import { header } from './header.js';
@@ -16,6 +17,7 @@ import { services } from './services.js';
 import { sessions } from './sessions.js';
 import { settings } from './settings.js';
 import { act, changed, notify, onChange, say, state } from './store.js';
+import { wear } from './theme.js';
 import { nowSeconds } from './time.js';
 import { tools } from './tools.js';
 import { loadWords, t } from './words.js';
@@ -33,6 +35,7 @@ function page() {
     h(
       'main',
       { class: 'main', key: `main-${route.tab}`, id: 'main', on: { keydown: rowKeys } },
+      view && confirms(view),
       view
         ? VIEWS[route.tab](view, now)
         : state.failures.has('start') &&
@@ -58,6 +61,7 @@ async function show(view) {
   state.view = view;
   // The person chose another language.
   if (before && before.language !== view.language) await loadWords();
+  wear(view.desktop?.theme);
   if (before) tellChanges(before, view);
   for (const id of state.typed.keys())
     if (!view.accounts.some((account) => account.account === id && account.ask)) state.typed.delete(id);

@@ -6,7 +6,7 @@ import { glyph } from './glyphs.js';
 import { keyBox } from './keybox.js';
 import { button, careful, copyButton, failure } from './parts.js';
 import { banners } from './sessions.js';
-import { focusSoon, state } from './store.js';
+import { act, focusSoon, state } from './store.js';
 import { ago, moment } from './time.js';
 import { pieces, t } from './words.js';
 
@@ -92,6 +92,36 @@ function toolRow(tool, view, now) {
           services.map((service) => address(tool, service)),
         ),
     tool.key_in_path && h('p', { class: 'tool-none aside', key: 'in-path' }, t('tools.in_path')),
+    askOnce(tool),
+  );
+}
+
+// Whether the person is asked once for each program that shows this tool's key.
+function askOnce({ tool, confirm }) {
+  const place = `once-${tool}`;
+  return h(
+    'div',
+    { class: 'tool-once', key: 'once' },
+    h(
+      'label',
+      { class: 'switch-line' },
+      h('input', {
+        type: 'checkbox',
+        role: 'switch',
+        class: 'switch',
+        id: place,
+        checked: Boolean(confirm),
+        on: {
+          change: (event) => {
+            const want = event.target.checked;
+            event.target.checked = Boolean(confirm);
+            act(place, () => call('tool_set', { tool, confirm: want }));
+          },
+        },
+      }),
+      h('span', null, t('tools.once')),
+    ),
+    failure(place),
   );
 }
 

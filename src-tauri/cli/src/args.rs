@@ -92,6 +92,12 @@ pub(crate) enum Command {
     /// Register the local programs that may use your services.
     #[command(subcommand, after_help = "Example:\n  signbell tool add my-script --service linear")]
     Tool(Tool),
+    /// Show the settings of Signbell itself, or change one; it counts at once.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  signbell settings list\n  signbell settings set proxy.hold_seconds 5m"
+    )]
+    Settings(Settings),
     /// Print an access token, if you allowed that for the account.
     #[command(
         after_help = "Example:\n  signbell account set linear-work --allow-token\n  signbell token linear-work --min-valid 5m"
@@ -462,6 +468,34 @@ pub(crate) enum Tool {
     /// List the tools.
     #[command(after_help = "Example:\n  signbell tool list")]
     List,
+    /// Change a tool's settings.
+    #[command(after_help = "Example:\n  signbell tool set claude-code --confirm")]
+    Set {
+        /// Which tool.
+        name: ToolName,
+        /// Whether you are asked once for each program that uses it and each service.
+        #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new(), required = true)]
+        confirm: Option<bool>,
+    },
+    /// Let the programs that wait for your answer use a service: from now on, or for this hour.
+    #[command(after_help = "Example:\n  signbell tool allow claude-code linear --hour")]
+    Allow {
+        /// The tool whose key they show.
+        name: ToolName,
+        /// What they want to use.
+        service: ServiceName,
+        /// For an hour only.
+        #[arg(long)]
+        hour: bool,
+    },
+    /// Don't let the programs that wait for your answer use a service, for an hour.
+    #[command(after_help = "Example:\n  signbell tool deny claude-code linear")]
+    Deny {
+        /// The tool whose key they show.
+        name: ToolName,
+        /// What they want to use.
+        service: ServiceName,
+    },
     /// Give a tool a new key; the old one stops working.
     #[command(after_help = "Example:\n  signbell tool rotate claude-code")]
     Rotate {
@@ -473,6 +507,30 @@ pub(crate) enum Tool {
     Remove {
         /// Which tool.
         name: ToolName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Settings {
+    /// List the settings.
+    #[command(after_help = "Example:\n  signbell settings list")]
+    List,
+    /// Print one.
+    #[command(after_help = "Example:\n  signbell settings get proxy.port")]
+    Get {
+        /// Which, as the list shows it.
+        key: String,
+    },
+    /// Change one.
+    #[command(
+        after_help = "Examples:\n  signbell settings set bell.reminders 5,30,2h\n  signbell settings set network.proxy ''"
+    )]
+    Set {
+        /// Which, as the list shows it.
+        key: String,
+        /// What it is to be; an empty text for the default.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
     },
 }
 

@@ -16,6 +16,7 @@ mod provider;
 mod run;
 mod serve;
 mod service;
+mod settings;
 mod settings_file;
 mod sign_in;
 mod status;
@@ -73,6 +74,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Service(command) => service::run(context, command).await?,
         Command::Provider(command) => provider::run(context, command).await?,
         Command::Tool(command) => tool::run(context, command).await?,
+        Command::Settings(command) => settings::run(context, command).await?,
         Command::Token { account, min_valid } => token::run(context, account, min_valid).await?,
         Command::Mcp(args) => mcp::run(context, args).await?,
         Command::Forward(command) => forward::run(context, command).await?,

@@ -34,6 +34,15 @@ pub struct Record {
     /// The tool that asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tool: Option<ToolName>,
+    /// The program that asked, where the system tells: `Claude Code`, `curl`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub program: Option<String>,
+    /// Its process id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pid: Option<u32>,
+    /// The program that started it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub parent: Option<String>,
     /// The same in a person's words.
     pub text: String,
     /// How long it took, in milliseconds, where that tells something.
@@ -160,6 +169,9 @@ impl Activity {
             account: None,
             service: None,
             tool: None,
+            program: None,
+            pid: None,
+            parent: None,
             text: String::new(),
             took_ms: None,
             refusal: None,
@@ -293,6 +305,9 @@ mod tests {
             account: None,
             service: None,
             tool: None,
+            program: None,
+            pid: None,
+            parent: None,
             text: text.into(),
             took_ms: None,
             refusal: None,

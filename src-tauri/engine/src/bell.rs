@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-pub use self::ring::Ring;
+pub use self::ring::{Reminders, Ring};
 use crate::clock::{self, Now};
 use crate::model::{AccountName, ServiceName, ToolName};
+use crate::proxy::Program;
 
 /// How many requests of one tool may wait at a time.
 const HELD_PER_TOOL: usize = 32;
@@ -28,13 +29,14 @@ pub struct Bell {
 #[derive(Default)]
 struct Inner {
     desks: Mutex<BTreeMap<AccountName, Desk>>,
+    reminders: Mutex<Reminders>,
     changed: Notify,
 }
 
 /// What concerns one account.
 struct Desk {
     ring: Ring,
-    waiting: BTreeMap<u64, (ToolName, ServiceName)>,
+    waiting: BTreeMap<u64, Waiting>,
     next_id: u64,
     signing_in: usize,
     /// Moves when "Later" was said and when a sign-in began or ended.
@@ -64,10 +66,31 @@ impl Default for Desk {
 pub struct BellView {
     /// The number of the ring that is on, if one is.
     pub ring: Option<u64>,
-    /// Who waits: how many requests of which tool.
-    pub waiting: BTreeMap<ToolName, usize>,
+    /// Who waits: how many requests of which tool, or of which program where people have a name for it.
+    pub waiting: BTreeMap<String, usize>,
+    /// Each request that waits, the first one first.
+    pub requests: Vec<Waiting>,
     /// Whether a sign-in is under way.
     pub signing_in: bool,
+}
+
+/// A request that waits for the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose key it shows.
+    pub tool: ToolName,
+    /// What it is for.
+    pub service: ServiceName,
+    /// What asks, where the system tells.
+    pub program: Option<Arc<Program>>,
+}
+
+impl Waiting {
+    /// What to call who asks: the program where people have a name for it, else the tool.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        self.program.as_deref().and_then(Program::title).unwrap_or(self.tool.as_str())
+    }
 }
 
 /// A request that waits; it stops waiting when this is dropped.
@@ -75,6 +98,7 @@ pub struct Hold {
     bell: Bell,
     account: AccountName,
     id: u64,
+    who: String,
     signal: watch::Receiver<Signal>,
 }
 
@@ -85,40 +109,51 @@ pub struct SigningIn {
 }
 
 impl Bell {
+    /// When it rings again, from now on; also for who is waited for already.
+    pub fn set_reminders(&self, reminders: Reminders) {
+        let mut now = self.reminders();
+        if *now != reminders {
+            *now = reminders;
+            drop(now);
+            self.inner.changed.notify_one();
+        }
+    }
+
     /// A request waits for the person. Nothing where it may not: "Later" was said, or the tool has
     /// too many waiting.
     #[must_use]
-    pub fn hold(&self, account: &AccountName, tool: &ToolName, service: &ServiceName) -> Option<Hold> {
+    pub fn hold(&self, account: &AccountName, request: Waiting) -> Option<Hold> {
         let mut desks = self.desks();
-        let by_tool = desks.values().flat_map(|d| d.waiting.values()).filter(|(t, _)| t == tool).count();
+        let by_tool = desks.values().flat_map(|d| d.waiting.values()).filter(|w| w.tool == request.tool).count();
         let desk = desks.entry(account.clone()).or_default();
         if desk.ring.is_snoozed() || by_tool >= HELD_PER_TOOL {
             return None;
         }
         desk.next_id += 1;
         let id = desk.next_id;
-        desk.waiting.insert(id, (tool.clone(), service.clone()));
-        desk.ring = desk.ring.step(ring::Input::Needed, clock::now());
+        let who = request.who().to_owned();
+        desk.waiting.insert(id, request);
+        desk.ring = desk.ring.step(ring::Input::Needed, clock::now(), &self.reminders());
         let signal = desk.signal.subscribe();
         drop(desks);
         self.inner.changed.notify_one();
-        Some(Hold { bell: self.clone(), account: account.clone(), id, signal })
+        Some(Hold { bell: self.clone(), account: account.clone(), id, who, signal })
     }
 
     /// The session ended: only the person can help.
     pub fn needed(&self, account: &AccountName) {
-        self.change(account, |desk, now| desk.ring = desk.ring.step(ring::Input::Needed, now));
+        self.change(account, |desk, now| desk.ring = desk.ring.step(ring::Input::Needed, now, &self.reminders()));
     }
 
     /// The session is good, or the person ended it.
     pub fn settled(&self, account: &AccountName) {
-        self.change(account, |desk, now| desk.ring = desk.ring.step(ring::Input::Settled, now));
+        self.change(account, |desk, now| desk.ring = desk.ring.step(ring::Input::Settled, now, &self.reminders()));
     }
 
     /// The person says "not now".
     pub fn later(&self, account: &AccountName) {
         self.change(account, |desk, now| {
-            desk.ring = desk.ring.step(ring::Input::Later, now);
+            desk.ring = desk.ring.step(ring::Input::Later, now, &self.reminders());
             desk.signal.send_modify(|signal| signal.laters += 1);
         });
     }
@@ -139,16 +174,18 @@ impl Bell {
         let desks = self.desks();
         let Some(desk) = desks.get(account) else { return BellView::default() };
         let mut waiting = BTreeMap::new();
-        for (tool, _) in desk.waiting.values() {
-            *waiting.entry(tool.clone()).or_insert(0) += 1;
+        for request in desk.waiting.values() {
+            *waiting.entry(request.who().to_owned()).or_insert(0) += 1;
         }
-        BellView { ring: desk.ring.ringing(), waiting, signing_in: desk.signing_in > 0 }
+        let requests = desk.waiting.values().cloned().collect();
+        BellView { ring: desk.ring.ringing(), waiting, requests, signing_in: desk.signing_in > 0 }
     }
 
     /// Waits until something changed that the snapshot shows. Reminders fall due in here.
     pub async fn changed(&self) {
         loop {
-            let due = self.desks().values().filter_map(|desk| desk.ring.due()).min();
+            let reminders = self.reminders().clone();
+            let due = self.desks().values().filter_map(|desk| desk.ring.due(&reminders)).min();
             let now = clock::now();
             let wait = due.map_or(Duration::MAX, |at| Duration::from_millis(at.saturating_sub(now.boot_ms)));
             tokio::select! {
@@ -159,10 +196,10 @@ impl Bell {
     }
 
     fn remind(&self) -> bool {
-        let now = clock::now();
+        let (now, reminders) = (clock::now(), self.reminders().clone());
         let mut any = false;
         for desk in self.desks().values_mut() {
-            let next = desk.ring.step(ring::Input::Tick, now);
+            let next = desk.ring.step(ring::Input::Tick, now, &reminders);
             any |= next != desk.ring;
             desk.ring = next;
         }
@@ -172,6 +209,10 @@ impl Bell {
     fn change(&self, account: &AccountName, change: impl FnOnce(&mut Desk, Now)) {
         change(self.desks().entry(account.clone()).or_default(), clock::now());
         self.inner.changed.notify_one();
+    }
+
+    fn reminders(&self) -> MutexGuard<'_, Reminders> {
+        self.inner.reminders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn desks(&self) -> MutexGuard<'_, BTreeMap<AccountName, Desk>> {
@@ -186,6 +227,12 @@ async fn sleep(wait: Duration) {
 }
 
 impl Hold {
+    /// What to call who waits.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        &self.who
+    }
+
     /// Waits until the wait is over without the person: `limit` has passed and no sign-in is under
     /// way, or "Later" was said.
     pub async fn over(&mut self, limit: Duration) {
@@ -227,31 +274,49 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn names() -> (AccountName, ToolName, ServiceName) {
-        ("work".parse().unwrap(), "claude".parse().unwrap(), "linear".parse().unwrap())
+    fn names() -> (AccountName, Waiting) {
+        let waiting = Waiting { tool: "claude".parse().unwrap(), service: "linear".parse().unwrap(), program: None };
+        ("work".parse().unwrap(), waiting)
+    }
+
+    #[test]
+    fn who_waits_has_the_name_that_people_know() {
+        let program = |name: &str, known, parent: &str, parent_known| {
+            let (name, parent, path) = (name.to_owned(), Some(parent.to_owned()), format!("/bin/{name}"));
+            Some(Arc::new(Program { pid: 1, name, known, path, parent, parent_known }))
+        };
+        let (_, asks) = names();
+        for (program, who) in [
+            (None, "claude"),
+            (program("curl", false, "bash", false), "claude"),
+            (program("curl", false, "Claude Code", true), "Claude Code"),
+            (program("Cursor", true, "systemd", false), "Cursor"),
+        ] {
+            assert_eq!(Waiting { program, ..asks.clone() }.who(), who);
+        }
     }
 
     #[test]
     fn one_ring_for_many_requests() {
-        let (account, tool, service) = names();
+        let (account, request) = names();
         let bell = Bell::default();
-        let holds: Vec<_> = (0..32).map(|_| bell.hold(&account, &tool, &service).unwrap()).collect();
-        assert!(bell.hold(&account, &tool, &service).is_none(), "32 a tool");
+        let holds: Vec<_> = (0..32).map(|_| bell.hold(&account, request.clone()).unwrap()).collect();
+        assert!(bell.hold(&account, request.clone()).is_none(), "32 a tool");
         let view = bell.view(&account);
-        assert_eq!((view.ring, view.waiting[&tool]), (Some(1), 32));
+        assert_eq!((view.ring, view.waiting["claude"]), (Some(1), 32));
         drop(holds);
         assert!(bell.view(&account).waiting.is_empty());
         bell.settled(&account);
         assert_eq!(bell.view(&account).ring, None);
-        drop(bell.hold(&account, &tool, &service));
+        drop(bell.hold(&account, request.clone()));
         assert_eq!(bell.view(&account).ring, Some(2), "a new need is a new ring");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_outlasts_its_limit_while_the_person_signs_in() {
-        let (account, tool, service) = names();
+        let (account, request) = names();
         let bell = Bell::default();
-        let mut hold = bell.hold(&account, &tool, &service).unwrap();
+        let mut hold = bell.hold(&account, request.clone()).unwrap();
         let signing_in = bell.signing_in(&account);
         let over = hold.over(Duration::from_secs(10));
         tokio::pin!(over);
@@ -262,15 +327,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn later_answers_at_once_and_until_the_reminder() {
-        let (account, tool, service) = names();
+        let (account, request) = names();
         let bell = Bell::default();
-        let mut hold = bell.hold(&account, &tool, &service).unwrap();
+        let mut hold = bell.hold(&account, request.clone()).unwrap();
         let over = hold.over(Duration::from_secs(3600));
         tokio::pin!(over);
         assert!(tokio::time::timeout(Duration::from_secs(1), &mut over).await.is_err());
         bell.later(&account);
         assert!(tokio::time::timeout(Duration::from_secs(1), over).await.is_ok());
-        assert!(bell.hold(&account, &tool, &service).is_none());
+        assert!(bell.hold(&account, request.clone()).is_none());
         assert_eq!(bell.view(&account).ring, None);
     }
 }

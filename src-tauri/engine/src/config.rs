@@ -5,6 +5,10 @@
 
 mod desktop;
 mod key;
+mod mistake;
+mod program;
+mod reference;
+mod setting;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,8 +20,12 @@ use serde::Deserialize;
 use toml_edit::DocumentMut;
 use url::Url;
 
-pub use self::desktop::DesktopConfig;
+pub use self::desktop::{DesktopConfig, Theme};
 pub use self::key::KeyDigest;
+use self::mistake::Mistake;
+pub use self::program::{BellConfig, VaultConfig, VaultKind};
+pub use self::reference::document;
+pub use self::setting::{Kind, SETTINGS, Setting, Unit, put, setting};
 use crate::browser::{is_loopback, may_open};
 use crate::faults;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, Scopes, ServiceName, ToolName};
@@ -32,8 +40,12 @@ pub struct Config {
     pub proxy: ProxyConfig,
     /// How the network is reached.
     pub network: NetworkConfig,
+    /// How the person is called.
+    pub bell: BellConfig,
     /// The tray and the window.
     pub desktop: DesktopConfig,
+    /// Where tokens are kept.
+    pub vault: VaultConfig,
     /// Authorization servers, and our registrations there.
     pub providers: BTreeMap<ProviderName, ProviderConfig>,
     /// Identities.
@@ -291,6 +303,12 @@ pub struct ToolConfig {
     /// Whether its key is part of its addresses.
     #[serde(default)]
     pub key_in_path: bool,
+    /// Whether the person is asked once for each program and service.
+    #[serde(default)]
+    pub confirm: bool,
+    /// Which programs they let use what for good, by path.
+    #[serde(default)]
+    pub allowed: BTreeMap<ServiceName, Vec<String>>,
 }
 
 /// Why the file can't be used. It is left as it is.
@@ -309,6 +327,10 @@ pub enum ConfigError {
     Syntax {
         /// Which file.
         path: String,
+        /// In which line it is, from 1.
+        line: Option<usize>,
+        /// The same in one line.
+        brief: String,
         /// What and where.
         why: String,
     },
@@ -317,6 +339,8 @@ pub enum ConfigError {
     Meaning {
         /// Which file.
         path: String,
+        /// In which line the part begins, from 1.
+        line: Option<usize>,
         /// What.
         what: String,
     },
@@ -346,7 +370,9 @@ pub fn edit<T, E: From<ConfigError>>(
     change: impl FnOnce(&mut DocumentMut) -> Result<T, E>,
 ) -> Result<(Config, T), E> {
     let text = read(path)?;
-    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| syntax(path, &e.to_string()))?;
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|e: toml_edit::TomlError| mistake::syntax(path, &text, &e.to_string(), e.message(), e.span()))?;
     let outcome = change(&mut document)?;
     let text = document.to_string();
     let config = parse(path, &text)?;
@@ -386,8 +412,9 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    let config: Config = toml_edit::de::from_str(text).map_err(|e| syntax(path, &e.to_string()))?;
-    check(&config).map_err(|what| ConfigError::Meaning { path: path.display().to_string(), what })?;
+    let config: Config = toml_edit::de::from_str(text)
+        .map_err(|e| mistake::syntax(path, text, &e.to_string(), e.message(), e.span()))?;
+    check(&config).map_err(|mistake| mistake.in_file(path, text))?;
     Ok(config)
 }
 
@@ -403,43 +430,63 @@ pub(crate) fn read_text(path: &Path, text: &str) -> Result<Config, ConfigError> 
 /// What is wrong with it.
 pub(crate) fn parse_text(text: &str) -> Result<Config, String> {
     let config: Config = toml_edit::de::from_str(text).map_err(|e| e.message().to_owned())?;
-    check(&config).map(|()| config)
-}
-
-fn syntax(path: &Path, why: &str) -> ConfigError {
-    ConfigError::Syntax { path: path.display().to_string(), why: why.trim_end().to_owned() }
+    check(&config).map_err(Mistake::what)?;
+    Ok(config)
 }
 
 /// What the types can't say.
-fn check(config: &Config) -> Result<(), String> {
+fn check(config: &Config) -> Result<(), Mistake> {
+    program_of(config)?;
     // MCP 2026-07-28, "Client ID Metadata Documents".
     if let Some(url) =
         config.network.client_metadata_url.as_ref().filter(|url| url.scheme() != "https" || url.path() == "/")
     {
-        return Err(format!("client_metadata_url is {url}, which is not an https address with a path"));
+        let what = format!("client_metadata_url is {url}, which is not an https address with a path");
+        return Err(Mistake::at("network", "client_metadata_url", what));
     }
     for (name, provider) in &config.providers {
-        check_grant(config, provider).map_err(|what| format!("provider {name}: {what}"))?;
-        check_known(provider).map_err(|what| format!("provider {name}{what}"))?;
+        let mistake = |what| Mistake::at("providers", name.as_str(), what);
+        check_grant(config, provider).map_err(|what| mistake(format!("provider {name}: {what}")))?;
+        check_known(provider).map_err(|what| mistake(format!("provider {name}{what}")))?;
     }
     for (name, account) in &config.accounts {
         if !config.providers.contains_key(&account.provider) {
-            return Err(format!("account {name} names the provider {}, which is not there", account.provider));
+            let what = format!("account {name} names the provider {}, which is not there", account.provider);
+            return Err(Mistake::at("accounts", name.as_str(), what));
         }
     }
     for (name, service) in &config.services {
+        let mistake = |what| Mistake::at("services", name.as_str(), what);
         if !config.accounts.contains_key(&service.account) {
-            return Err(format!("service {name} names the account {}, which is not there", service.account));
+            return Err(mistake(format!("service {name} names the account {}, which is not there", service.account)));
         }
-        check_upstream(&service.url).map_err(|why| format!("service {name}: {why}"))?;
+        check_upstream(&service.url).map_err(|why| mistake(format!("service {name}: {why}")))?;
         if let Some(preset) = service.preset.as_ref().filter(|preset| rules::named(preset).is_none()) {
-            return Err(format!("service {name} names the preset {preset}, which is not there"));
+            return Err(mistake(format!("service {name} names the preset {preset}, which is not there")));
         }
     }
     for (name, tool) in &config.tools {
         if let Some(missing) = tool.services.iter().find(|s| !config.services.contains_key(*s)) {
-            return Err(format!("tool {name} names the service {missing}, which is not there"));
+            let what = format!("tool {name} names the service {missing}, which is not there");
+            return Err(Mistake::at("tools", name.as_str(), what));
         }
+    }
+    Ok(())
+}
+
+/// The sections on the program itself.
+fn program_of(config: &Config) -> Result<(), Mistake> {
+    if let Some(odd) = config.bell.reminders.iter().find(|minutes| !setting::is_reminder(**minutes)) {
+        return Err(Mistake::at(
+            "bell",
+            "reminders",
+            format!("reminders has {odd}; it takes minutes, from 1 to a year"),
+        ));
+    }
+    let languages = setting::LANGUAGES;
+    if let Some(odd) = config.desktop.language.as_deref().filter(|language| !languages.contains(language)) {
+        let what = format!("language is {odd:?}; it can be {}", languages.join(" or "));
+        return Err(Mistake::at("desktop", "language", what));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub mod client;
 mod forward;
 mod found;
 pub(crate) mod server;
+mod settings;
 mod step;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -21,8 +22,10 @@ pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
 pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
 pub use self::forward::{Forwarded, Forwarding};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
+pub use self::settings::{SettingKind, SettingView};
 pub use self::step::Step;
 use crate::activity::Record;
+pub use crate::confirm::Answer;
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 pub use crate::provider::Grant;
 use crate::provider::Revocation;
@@ -176,6 +179,20 @@ pub enum Request {
     },
     /// Registers a tool or widens one: [`Reply::ToolKey`]; the key only where the tool is new.
     ToolAdd(AddTool),
+    /// Changes a tool's settings.
+    ToolSet {
+        /// Which tool.
+        tool: ToolName,
+        /// Whether the person is asked once for each program and service.
+        confirm: Option<bool>,
+    },
+    /// The person answers whether a program may use a service.
+    Confirm {
+        /// [`crate::view::ConfirmView::id`]
+        id: u64,
+        /// What they say.
+        answer: Answer,
+    },
     /// Gives a tool a new key: [`Reply::ToolKey`].
     ToolRotate {
         /// Which tool.
@@ -240,6 +257,18 @@ pub enum Request {
     Decline {
         /// Which account.
         account: AccountName,
+    },
+    /// The settings of the program itself: [`Reply::Settings`].
+    Settings,
+    /// Changes one of them, at once: [`Reply::Settings`] with that one. Nothing has changed where it fails.
+    SettingsSet {
+        /// `proxy.port`
+        key: String,
+        /// As a person writes it; the empty text is the default.
+        value: String,
+        /// For [`crate::config::VaultKind::SealedFile`]: opens the file.
+        #[serde(default, serialize_with = "expose")]
+        passphrase: Option<Secret>,
     },
     /// Asks the desktop shell to show its window: [`Notice::OpenWindow`] to each watcher.
     OpenWindow,
@@ -391,6 +420,11 @@ pub enum Reply {
     Judged(Judged),
     /// One thing that happened.
     Activity(Record),
+    /// Settings of the program itself.
+    Settings {
+        /// As a person reads them.
+        settings: Vec<SettingView>,
+    },
     /// It is done and there is nothing to tell.
     Done,
     /// It is not done.

@@ -3,10 +3,12 @@
 mod add;
 mod adopt;
 mod checkup;
+mod config_watch;
 mod core;
 mod document;
 mod first_call;
 mod forwarding;
+mod hot;
 mod known;
 mod lend;
 mod look;
@@ -22,6 +24,7 @@ mod sign_out;
 mod snapshot;
 mod token;
 mod undumpable;
+mod vault_move;
 mod voucher;
 
 use std::collections::HashMap;
@@ -39,6 +42,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::add::Secrets;
 pub(crate) use self::core::Core;
 use self::core::Settings;
+use self::hot::{Listening, Overrides, Troubles};
 pub(crate) use self::sign_in::{How, Progress};
 use crate::activity::Activity;
 use crate::bell::Bell;
@@ -47,7 +51,7 @@ use crate::control;
 use crate::paths::Paths;
 use crate::provider::{Http, NetworkError, NetworkSettings};
 use crate::proxy::forward_proxy::Authorities;
-use crate::proxy::listen::Port;
+use crate::proxy::listen::{Door, Port};
 use crate::proxy::{Budget, ForwardProxy, Pools, Proxy};
 use crate::secret::Secret;
 use crate::session::state::State;
@@ -162,15 +166,16 @@ impl Options {
             None => None,
             Some(value) => Some(value.parse().map_err(|_| wrong("SIGNBELL_PORT", value, "a port number"))?),
         };
-        let vault = match variable("SIGNBELL_VAULT").as_deref() {
-            None | Some("keyring") => VaultChoice::Keyring,
-            Some("memory") => VaultChoice::Memory,
-            Some("sealed-file") => {
-                VaultChoice::SealedFile { passphrase: passphrase.ok_or(StartError::PassphraseMissing)? }
-            }
-            Some(other) => {
-                return Err(wrong("SIGNBELL_VAULT", other.to_owned(), "keyring, sealed-file or memory"));
-            }
+        let chosen = variable("SIGNBELL_VAULT").unwrap_or_else(|| {
+            // A file that can't be used is told when the engine reads it.
+            let file = config::load(&paths.config_file()).unwrap_or_default();
+            file.vault.kind.as_str().to_owned()
+        });
+        let vault = match chosen.as_str() {
+            "keyring" => VaultChoice::Keyring,
+            "memory" => VaultChoice::Memory,
+            "sealed-file" => VaultChoice::SealedFile { passphrase: passphrase.ok_or(StartError::PassphraseMissing)? },
+            _ => return Err(wrong("SIGNBELL_VAULT", chosen, "keyring, sealed-file or memory")),
         };
         Ok(Self { paths, port, vault })
     }
@@ -202,15 +207,20 @@ impl Engine {
         paths.create().map_err(|source| StartError::Io { what: "the folders".into(), source })?;
         let lock = take_lock(&paths)?;
         let file = config::load(&paths.config_file()).map_err(|e| StartError::Config(e.to_string()))?;
+        let overrides = Overrides {
+            port: port.is_some(),
+            vault: variable("SIGNBELL_VAULT").is_some() || matches!(vault, VaultChoice::Memory),
+        };
+        let asked = file.proxy.port;
         let vault = open_vault(&paths, vault).await?;
-        let listening = bind(port.unwrap_or(file.proxy.port)).await?;
+        let listening = bind(port.unwrap_or(asked)).await?;
         let socket = paths.tool_socket();
         let listening = listening
             .with_socket(&socket)
             .map_err(|source| StartError::Io { what: socket.display().to_string(), source })?;
         let control = listen_for_control(&paths)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let core = assemble(paths, file, vault, &listening)?;
+        let core = assemble(paths, file, vault, &listening, overrides)?;
         core.apply();
         core.read_unknown().await;
         tasks.spawn(until(stop.clone(), {
@@ -230,9 +240,15 @@ impl Engine {
             control::server::serve(control, Arc::clone(&core), tasks.clone(), stop.clone()),
         ));
         let end = CancellationToken::new();
-        listening
-            .serve(Arc::clone(&core.proxy), stop.clone(), &tasks, &end)
-            .map_err(|source| StartError::Io { what: "a thread".into(), source })?;
+        let door = Door::new(Arc::clone(&core.proxy), &tasks, &end);
+        let door = door.map_err(|source| StartError::Io { what: "a thread".into(), source })?;
+        *core.listening.lock().await = Some(Listening::begin(door, listening, asked, &stop));
+        tasks.spawn(until(stop.clone(), {
+            let core = Arc::clone(&core);
+            async move {
+                tokio::join!(core.keep_port(), core.keep_config());
+            }
+        }));
         Ok(Self { core, stop, tasks, end, _lock: lock })
     }
 
@@ -331,7 +347,13 @@ fn listen_for_control(paths: &Paths) -> Result<UnixListener, StartError> {
     Ok(listener)
 }
 
-fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Result<Arc<Core>, StartError> {
+fn assemble(
+    paths: Paths,
+    file: Config,
+    vault: Vault,
+    listening: &Port,
+    overrides: Overrides,
+) -> Result<Arc<Core>, StartError> {
     let address = listening.address().map_err(|source| StartError::Io { what: "the port".into(), source })?;
     let network = NetworkSettings::from(&file.network);
     let http = Http::new(&network)?;
@@ -368,6 +390,11 @@ fn assemble(paths: Paths, file: Config, vault: Vault, listening: &Port) -> Resul
         usage,
         known,
         settings: Mutex::new(Settings { file, ephemeral: Config::default() }),
+        overrides,
+        troubles: Mutex::new(Troubles::default()),
+        network: Mutex::new(network),
+        listening: tokio::sync::Mutex::new(None),
+        port_wanted: Notify::new(),
         edits: Mutex::new(()),
         sessions: Mutex::new(HashMap::new()),
         providers: Mutex::new(HashMap::new()),

@@ -7,6 +7,7 @@
 //! | [`view`] | what the tray, the window and `status` see |
 //! | [`control`] | the socket through which they speak to the engine |
 //! | [`activity`] | what happened |
+//! | [`confirm`] | asking once whether a program may use a service |
 //! | [`connect`] | what its clients do to connect a program |
 //! | [`choices`] | what can be picked instead of pasting an address |
 //! | [`qr`] | an address as a picture |
@@ -24,6 +25,7 @@ pub mod checkup;
 pub mod choices;
 mod clock;
 mod config;
+pub mod confirm;
 pub mod connect;
 pub mod control;
 mod engine;
@@ -45,6 +47,7 @@ pub mod vault;
 pub mod view;
 pub mod wording;
 
+pub use config::{Theme, Unit, document as config_document};
 pub use provider::preset as providers;
 
 pub use engine::{Engine, Options, StartError, VaultChoice};

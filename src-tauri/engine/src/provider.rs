@@ -25,7 +25,7 @@ pub use self::dpop::DpopKey;
 #[cfg(fuzzing)]
 pub(crate) use self::token::read_token_response;
 
-pub use self::http::{FetchError, Http, NetworkError, NetworkSettings, authorities, is_in_public, tls_config};
+pub use self::http::{Clients, FetchError, Http, NetworkError, NetworkSettings, authorities, is_in_public, tls_config};
 pub use metadata::{Leeway, Metadata, MetadataError};
 pub use redirect::{LoopbackHost, Redirect};
 pub use revoke::Revocation;

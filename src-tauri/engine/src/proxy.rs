@@ -7,6 +7,7 @@
 mod addresses;
 mod at_socket;
 mod by_host;
+mod confirmed;
 mod decide;
 mod forward;
 pub mod forward_proxy;
@@ -35,10 +36,10 @@ use url::Url;
 
 use self::by_host::Meant;
 pub use self::decide::Decision;
-pub use self::forward::{Pool, Pools, UpstreamError};
+pub use self::forward::{OutgoingSettings, Pool, Pools, UpstreamError};
 pub use self::forward_proxy::ForwardProxy;
 use self::identify::Guesses;
-pub use self::identify::KEY_PREFIX;
+pub use self::identify::{KEY_PREFIX, Program};
 use self::json_rpc::Caller;
 use self::listen::conversation::{Conversation, Entrance};
 use self::recognise::Asked;
@@ -49,8 +50,9 @@ pub use self::route::{Limits, Route, Routes, Tool};
 use self::told::Told;
 use crate::activity::{Activity, Kind, Record};
 use crate::ask::Asks;
-use crate::bell::Bell;
+use crate::bell::{Bell, Waiting};
 use crate::clock;
+use crate::confirm::Confirms;
 use crate::control::Notice;
 use crate::model::{ExpiredAnswer, ServiceName};
 use crate::provider::dpop;
@@ -61,8 +63,8 @@ use crate::wording;
 
 /// What every request of one engine shares.
 pub struct Proxy {
-    /// Where we listen.
-    pub address: SocketAddr,
+    /// Where we listen; it moves when the person chooses another port.
+    address: std::sync::RwLock<SocketAddr>,
     /// Who may use what; replaced as a whole when the configuration changes.
     pub routes: std::sync::RwLock<Arc<Routes>>,
     /// The person paused us.
@@ -79,6 +81,8 @@ pub struct Proxy {
     pub budget: Arc<replay::Budget>,
     /// What servers asked the person for.
     pub asks: Asks,
+    /// What programs may do, by the person's word.
+    pub confirms: Confirms,
     /// What must be said once.
     pub notices: broadcast::Sender<Notice>,
     /// Services that refuse tokens which were just renewed: they may belong to another server by now (D7).
@@ -126,7 +130,7 @@ impl Proxy {
         forwarding: ForwardProxy,
     ) -> Self {
         Self {
-            address,
+            address: address.into(),
             routes: std::sync::RwLock::default(),
             paused: AtomicBool::new(false),
             bell,
@@ -135,12 +139,24 @@ impl Proxy {
             changed,
             budget,
             asks: Asks::default(),
+            confirms: Confirms::default(),
             notices,
             forwarding,
             guesses: Guesses::default(),
             suspects: broadcast::channel(16).0,
             told: Arc::default(),
         }
+    }
+
+    /// Where we listen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        *self.address.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// We listen there from now on.
+    pub fn set_address(&self, address: SocketAddr) {
+        *self.address.write().unwrap_or_else(std::sync::PoisonError::into_inner) = address;
     }
 
     /// The routes in force.
@@ -173,17 +189,21 @@ impl Proxy {
     }
 
     async fn run(&self, conversation: &Conversation, call: &mut Call) -> Result<Response<Body>, Refusal> {
+        let here = self.address();
         let routes = self.routes();
         match &conversation.entrance {
             Entrance::Opened(opened) => return forward_proxy::inside(self, opened, call).await,
             Entrance::Port if self.forwarding.is_asked(&call.parts) => {
                 return forward_proxy::answer(conversation, call).await;
             }
-            Entrance::Port => identify::check_origin(conversation.peer, &call.parts, self.address.port())?,
+            // A connection to a port that we had before keeps that.
+            Entrance::Port => {
+                identify::check_origin(conversation.peer, &call.parts, conversation.port.unwrap_or(here.port()))?;
+            }
             Entrance::Socket => {
                 identify::check_peer(conversation.peer)?;
                 identify::check_program(&call.parts)?;
-                if !at_socket::is_ours(&call.parts, &routes, self.address.port()) {
+                if !at_socket::is_ours(&call.parts, &routes, here.port()) {
                     let tool = identify::tool(&call.parts, None, &routes, &self.guesses)?;
                     let meant = at_socket::meant(&call.parts, &routes, tool)?;
                     return self.exchange(tool, meant, call).await;
@@ -195,7 +215,7 @@ impl Proxy {
         let route =
             routes.service(target.service()).ok_or_else(|| Refusal::UnknownService(target.service().to_owned()))?;
         let upstream = target.upstream(&route.base)?;
-        let tool_base = target.tool_base(&call.parts, self.address);
+        let tool_base = target.tool_base(&call.parts, here);
         self.exchange(tool, Meant { route, upstream, tool_base }, call).await
     }
 
@@ -208,10 +228,11 @@ impl Proxy {
         if self.paused.load(Ordering::Relaxed) {
             return Err(Refusal::Paused);
         }
-        if route.points_at(self.address) {
+        if route.points_at(self.address()) {
             return Err(Refusal::PointsAtUs(route.name.clone()));
         }
-        Exchange { proxy: self, tool, route, upstream, tool_base }.run(call).await
+        let caller = call.parts.extensions.get::<identify::Caller>().cloned();
+        Exchange { proxy: self, caller, tool, route, upstream, tool_base }.run(call).await
     }
 }
 
@@ -224,6 +245,7 @@ struct Call {
 /// One identified, routed request on its way to an upstream and back.
 struct Exchange<'a> {
     proxy: &'a Proxy,
+    caller: Option<identify::Caller>,
     tool: &'a Tool,
     route: &'a Route,
     upstream: http::Uri,
@@ -232,10 +254,11 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn run(&self, call: &mut Call) -> Result<Response<Body>, Refusal> {
+        self.confirmed(call).await?;
         let began = Instant::now();
         let session = &self.route.session;
         session.used();
-        self.note_use();
+        self.note_use().await;
         let mut attempt = Attempt::First;
         let mut trail = Trail { began, refusal: None, waited: false };
         let mut lease = self.lease(call, &mut trail).await?;
@@ -257,7 +280,7 @@ impl Exchange<'_> {
                 recognise::read(&self.route.rules, &asked, &lease, response, &self.proxy.budget).await;
             let Some(mut found) = found else {
                 if response.status().as_u16() < 400 {
-                    self.accepted(&lease, &trail);
+                    self.accepted(&lease, &trail).await;
                 }
                 call.body.keep_no_more();
                 return respond::relay(response, upgrade, self);
@@ -322,10 +345,13 @@ impl Exchange<'_> {
         if limit.is_zero() {
             return;
         }
-        let Some(mut hold) = self.proxy.bell.hold(&self.route.account, &self.tool.name, &self.route.name) else {
+        let waiting =
+            Waiting { tool: self.tool.name.clone(), service: self.route.name.clone(), program: self.program().await };
+        let Some(mut hold) = self.proxy.bell.hold(&self.route.account, waiting) else {
             return;
         };
-        self.record(Kind::Held, &wording::held(self), |_| ());
+        let who = hold.who().to_owned();
+        self.record(Kind::Held, &wording::held(&who, self), |_| ());
         let began = Instant::now();
         trail.waited |= tokio::select! {
             () = came => true,
@@ -333,18 +359,21 @@ impl Exchange<'_> {
             () = call.body.keep_reading(&self.proxy.budget) => false,
         };
         if !trail.waited {
-            self.record(Kind::HoldOver, &wording::hold_over(self), |record| record.took_ms = millis(began.elapsed()));
+            self.record(Kind::HoldOver, &wording::hold_over(&who, self), |record| {
+                record.took_ms = millis(began.elapsed())
+            });
         }
     }
 
     /// A server took the token: what there was to rescue is rescued.
-    fn accepted(&self, lease: &Lease, trail: &Trail) {
+    async fn accepted(&self, lease: &Lease, trail: &Trail) {
         self.route.session.accepted(lease.generation);
         let text = match (&trail.refusal, trail.waited) {
             (None, false) => return,
             (_, true) => wording::waited(self),
             (Some(_), false) => wording::recovered(self),
         };
+        self.program().await;
         self.record(Kind::Recovered, &text, |record| {
             record.took_ms = millis(trail.began.elapsed());
             record.by_person = trail.waited;
@@ -398,9 +427,11 @@ impl Exchange<'_> {
         }
     }
 
-    fn note_use(&self) {
+    async fn note_use(&self) {
         let novelty = self.proxy.usage.note(&self.route.name, &self.tool.name, clock::now().unix());
         if novelty == Novelty::News {
+            // Once an hour at most, and some milliseconds: nobody notices.
+            self.program().await;
             self.record(Kind::Used, &wording::used(self), |_| ());
         }
         if novelty != Novelty::Known {
@@ -408,8 +439,18 @@ impl Exchange<'_> {
         }
     }
 
+    /// Which program asks; looked for where it isn't known yet.
+    async fn program(&self) -> Option<Arc<Program>> {
+        self.caller.as_ref()?.program().await
+    }
+
     fn record(&self, kind: Kind, text: &str, more: impl FnOnce(&mut Record)) {
         self.proxy.activity.record(kind, |record| {
+            if let Some(program) = self.caller.as_ref().and_then(identify::Caller::seen) {
+                record.program = Some(program.name.clone());
+                record.pid = Some(program.pid);
+                record.parent.clone_from(&program.parent);
+            }
             record.account = Some(self.route.account.clone());
             record.service = Some(self.route.name.clone());
             record.tool = Some(self.tool.name.clone());

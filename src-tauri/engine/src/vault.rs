@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -26,10 +26,12 @@ use crate::secret::Secret;
 mod item;
 mod keyring;
 mod memory;
+mod moved;
 mod sealed_file;
 
 pub use self::keyring::KeyringStore;
 pub use self::memory::MemoryStore;
+pub(crate) use self::moved::{Commit, Move, MoveError, Moved};
 pub use self::sealed_file::SealedFile;
 
 /// How long a caller waits for the store. Then it hears [`VaultError::Timeout`],
@@ -201,7 +203,8 @@ pub trait SecretStore: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Vault {
     jobs: mpsc::Sender<Job>,
-    kind: StoreKind,
+    /// Of the store that counts now.
+    kind: Arc<RwLock<StoreKind>>,
     deadline: Duration,
 }
 
@@ -213,8 +216,22 @@ impl Vault {
 
     fn with_deadline(store: impl SecretStore, deadline: Duration) -> Self {
         let (jobs, queue) = mpsc::channel::<Job>();
-        let kind = store.kind();
-        let work = move || queue.into_iter().for_each(|job| job.run(&store));
+        let kind = Arc::new(RwLock::new(store.kind()));
+        let now = Arc::clone(&kind);
+        let work = move || {
+            let mut store: Box<dyn SecretStore> = Box::new(store);
+            for job in queue {
+                match job {
+                    Job::Move(job, reply) => {
+                        let moved = job.run(&mut store);
+                        *now.write().unwrap_or_else(PoisonError::into_inner) = store.kind();
+                        // A caller that gave up is no concern of the store.
+                        let _ = reply.send(moved);
+                    }
+                    job => job.run(&*store),
+                }
+            }
+        };
         let started = std::thread::Builder::new().name("vault".into()).spawn(work);
         if let Err(error) = started {
             // The queue is gone with the closure, so every call fails and says so.
@@ -225,7 +242,26 @@ impl Vault {
 
     /// What kind of store this is.
     pub fn kind(&self) -> StoreKind {
-        self.kind
+        *self.kind.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves these items to another store, which counts from then on for every clone of this handle.
+    /// `commit` is called once all are there and before any is wiped here. It takes as long as the stores do,
+    /// and their prompts.
+    ///
+    /// # Errors
+    /// [`MoveError`]; the old store counts then, with all that it had.
+    pub(crate) async fn move_to(
+        &self,
+        to: Box<dyn SecretStore>,
+        items: impl IntoIterator<Item = ItemName>,
+        commit: Commit,
+    ) -> Result<Moved, MoveError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Move { to, items: items.into_iter().collect(), commit };
+        let gone = || MoveError::Store(VaultError::Platform("the vault's thread is gone".into()));
+        self.jobs.send(Job::Move(job, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// The item's secret, or `None` if there is no such item.
@@ -326,10 +362,11 @@ enum Job {
     Probe(Reply<()>),
     Check(Reply<()>),
     Unlock(Reply<()>),
+    Move(Move, oneshot::Sender<Result<Moved, MoveError>>),
 }
 
 impl Job {
-    fn run(self, store: &impl SecretStore) {
+    fn run(self, store: &dyn SecretStore) {
         match self {
             // Nobody waits for these any more: a store that was stuck has better to do.
             Job::Read(_, reply) if reply.is_closed() => {}
@@ -342,6 +379,8 @@ impl Job {
             Job::Probe(reply) => answer(reply, || store.probe()),
             Job::Check(reply) => answer(reply, || check(store)),
             Job::Unlock(reply) => answer(reply, || store.unlock()),
+            // The thread itself does that, for it changes the store.
+            Job::Move(..) => {}
         }
     }
 }
@@ -354,14 +393,14 @@ fn answer<T>(reply: Reply<T>, job: impl FnOnce() -> Result<T, VaultError>) {
     let _ = reply.send(outcome);
 }
 
-fn write_and_compare(store: &impl SecretStore, item: &ItemName, secret: &Secret) -> Result<(), VaultError> {
+fn write_and_compare(store: &dyn SecretStore, item: &ItemName, secret: &Secret) -> Result<(), VaultError> {
     faults::point("vault-before");
     store.write(item, secret)?;
     faults::point("vault-written");
     if store.read(item)?.as_ref() == Some(secret) { Ok(()) } else { Err(VaultError::ReadBackDiffers) }
 }
 
-fn check(store: &impl SecretStore) -> Result<(), VaultError> {
+fn check(store: &dyn SecretStore) -> Result<(), VaultError> {
     let item = ItemName::new(CHECK_ITEM)?;
     // What a killed check left behind must not make this one look good.
     store.delete(&item)?;
@@ -372,8 +411,6 @@ fn check(store: &impl SecretStore) -> Result<(), VaultError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::sync::Arc;
 
     use super::memory::FaultyStore;
     use super::*;
@@ -412,6 +449,34 @@ mod tests {
         assert_eq!(vault.delete(&item).await, Ok(()));
         assert_eq!(vault.delete(&item).await, Ok(()));
         assert_eq!(vault.read(&item).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn everything_moves_or_nothing_does() {
+        let items = || [name("grant:1"), name("grant:2"), name("grant:none")];
+        let (old, new) = (Arc::new(FaultyStore::default()), Arc::new(FaultyStore::default()));
+        let vault = vault(&old);
+        for (item, secret) in [("grant:1", "a"), ("grant:2", "b")] {
+            vault.write(&name(item), &Secret::new(secret)).await.unwrap();
+        }
+        // A store that keeps nothing, and a choice that can't be written down.
+        new.lose_writes(true);
+        let failed = vault.move_to(Box::new(Arc::clone(&new)), items(), Box::new(|| Ok(()))).await;
+        assert_eq!(failed, Err(MoveError::Store(VaultError::ReadBackDiffers)));
+        new.lose_writes(false);
+        let failed = vault.move_to(Box::new(Arc::clone(&new)), items(), Box::new(|| Err("no".into()))).await;
+        assert_eq!(failed, Err(MoveError::Choice("no".into())));
+        assert_eq!(new.read(&name("grant:1")), Ok(None));
+        assert_eq!(vault.read(&name("grant:2")).await, Ok(Some(Secret::new("b"))));
+        assert_eq!(old.read(&name("grant:1")), Ok(Some(Secret::new("a"))));
+
+        let clone = vault.clone();
+        let moved = vault.move_to(Box::new(Arc::clone(&new)), items(), Box::new(|| Ok(()))).await;
+        assert_eq!(moved, Ok(Moved { items: 2, left_behind: 0 }));
+        assert_eq!(clone.read(&name("grant:1")).await, Ok(Some(Secret::new("a"))));
+        assert_eq!(old.read(&name("grant:1")), Ok(None));
+        clone.write(&name("grant:1"), &Secret::new("c")).await.unwrap();
+        assert_eq!(new.read(&name("grant:1")), Ok(Some(Secret::new("c"))));
     }
 
     #[tokio::test]

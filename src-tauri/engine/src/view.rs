@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Tally;
+use crate::config::Theme;
 use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use crate::qr;
 use crate::wording::language::Language;
@@ -30,6 +31,50 @@ pub struct AppView {
     /// The language that the person set for the desktop; where none is, that of the environment counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
+    /// What the tray and the window themselves go by.
+    #[serde(default)]
+    pub desktop: DesktopView,
+    /// Programs that wait for the person to say whether they may use a service, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirms: Vec<ConfirmView>,
+}
+
+/// A question: whether a program may use a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmView {
+    /// The answer names it.
+    pub id: u64,
+    /// Whose key it shows.
+    pub tool: ToolName,
+    /// What it wants to use.
+    pub service: ServiceName,
+    /// The program, where the system tells.
+    pub program: Option<String>,
+    /// The file that runs, and the script where that is an interpreter; what "always" remembers.
+    pub path: Option<String>,
+    /// `Claude Code wants to use linear`.
+    pub title: String,
+    /// What there is to know of it.
+    pub body: String,
+    /// So many requests wait for the answer.
+    pub waiting: usize,
+}
+
+/// What the person set for the tray and the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesktopView {
+    /// How the window looks.
+    pub theme: Theme,
+    /// Whether notifications are shown.
+    pub notifications: bool,
+    /// Whether the tray starts when the person logs in.
+    pub start_at_login: bool,
+}
+
+impl Default for DesktopView {
+    fn default() -> Self {
+        Self { theme: Theme::System, notifications: true, start_at_login: false }
+    }
 }
 
 /// The state of the proxy's port.
@@ -106,6 +151,9 @@ pub struct AccountView {
     pub services: Vec<ServiceName>,
     /// How many requests wait for the person now.
     pub waiting: usize,
+    /// Each of them, the first one first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub waiting_requests: Vec<WaitingView>,
     /// `2 requests from claude-code are waiting`.
     pub waiting_words: Option<String>,
     /// Whether a sign-in is under way in the browser.
@@ -123,6 +171,23 @@ pub struct AccountView {
     pub ask: Option<AskView>,
     /// One for each resource.
     pub grants: Vec<GrantView>,
+}
+
+/// A request that waits for the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Whose key it shows.
+    pub tool: ToolName,
+    /// What it is for.
+    pub service: ServiceName,
+    /// The program that asks, where the system tells.
+    pub program: Option<String>,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// The program that started it.
+    pub parent: Option<String>,
+    /// `curl (process 4711, started by Claude Code), as claude-code, for linear`.
+    pub words: String,
 }
 
 /// The page of a device authorization (RFC 8628 section 3.2), which the person may open anywhere.
@@ -239,4 +304,7 @@ pub struct ToolView {
     pub expired: ExpiredAnswer,
     /// Whether its key is part of its addresses.
     pub key_in_path: bool,
+    /// Whether the person is asked once for each program and service.
+    #[serde(default)]
+    pub confirm: bool,
 }

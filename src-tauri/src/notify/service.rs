@@ -10,8 +10,7 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use notify_rust::{Hint, Notification, NotificationHandle, Urgency};
-use signbell_engine::wording::language::Language;
-use signbell_engine::wording::tray::{self as words, Line};
+use signbell_engine::wording::tray as words;
 use tokio::sync::mpsc;
 use zbus::proxy::{OwnerChangedStream, Proxy, SignalStream};
 use zbus::zvariant::Value;
@@ -22,6 +21,12 @@ use crate::plain::{markup, plain};
 pub(super) const SIGN_IN: &str = "sign-in";
 /// The button that doesn't.
 pub(super) const LATER: &str = "later";
+/// The button that lets a program for good.
+pub(super) const ALWAYS: &str = "always";
+/// The button that lets it for a while.
+pub(super) const HOUR: &str = "hour";
+/// The button that does not let it.
+pub(super) const NO: &str = "no";
 /// A click beside the buttons, by the specification's own name.
 pub(super) const DEFAULT: &str = "default";
 
@@ -94,12 +99,12 @@ impl Service {
         &mut self,
         title: &str,
         body: &str,
+        buttons: &[&str],
         replaces: Option<u32>,
-        language: Language,
     ) -> Option<u32> {
         let body = self.body(body).await;
         let link = self.link.as_ref()?;
-        match link.notify(&self.icon, &plain(title), &body, replaces, language).await {
+        match link.notify(&self.icon, &plain(title), &body, buttons, replaces).await {
             Ok(id) => {
                 self.silent = false;
                 Some(id)
@@ -184,17 +189,15 @@ impl Link {
         icon: &str,
         title: &str,
         body: &str,
+        buttons: &[&str],
         replaces: Option<u32>,
-        language: Language,
     ) -> zbus::Result<u32> {
-        let [sign_in, later] = [Line::SignIn, Line::Later].map(|line| words::line(language, line));
-        let buttons = [DEFAULT, sign_in, SIGN_IN, sign_in, LATER, later];
         let hints = HashMap::from([
             ("category", Value::from("x-signbell.needs-you")),
             ("desktop-entry", Value::from(DESKTOP_ENTRY)),
             ("urgency", Value::from(NORMAL)),
         ]);
-        let call = (words::NAME, replaces.unwrap_or(0), icon, title, body, &buttons[..], hints, NEVER);
+        let call = (words::NAME, replaces.unwrap_or(0), icon, title, body, buttons, hints, NEVER);
         self.proxy.call("Notify", &call).await
     }
 

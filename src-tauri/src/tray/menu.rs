@@ -4,8 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use signbell_engine::control::Answer;
 use signbell_engine::model::{AccountName, ServiceName};
-use signbell_engine::view::{AccountView, AppView, StateName};
+use signbell_engine::view::{AccountView, AppView, ConfirmView, StateName};
 use signbell_engine::wording::language::Language;
 use signbell_engine::wording::tray::{self as words, Line};
 
@@ -62,6 +63,8 @@ pub(crate) enum Action {
     Renew(AccountName),
     /// Signs out; the account stays.
     SignOut(AccountName),
+    /// Says whether a program may use a service.
+    Confirm(u64, Answer),
     /// Copies where tools reach it.
     CopyAddress(ServiceName),
     /// Opens the window where an account is added.
@@ -84,6 +87,9 @@ impl fmt::Display for Action {
             Self::SignInAll => f.write_str("sign-in-all"),
             Self::Renew(account) => write!(f, "renew:{account}"),
             Self::SignOut(account) => write!(f, "sign-out:{account}"),
+            Self::Confirm(id, Answer::Always) => write!(f, "confirm-always:{id}"),
+            Self::Confirm(id, Answer::Hour) => write!(f, "confirm-hour:{id}"),
+            Self::Confirm(id, Answer::No) => write!(f, "confirm-no:{id}"),
             Self::CopyAddress(service) => write!(f, "copy-address:{service}"),
             Self::Add => f.write_str("add"),
             Self::Pause => f.write_str("pause"),
@@ -110,6 +116,9 @@ impl FromStr for Action {
             Some(("sign-in-again", account)) => name(account).map(Self::SignInAgain),
             Some(("renew", account)) => name(account).map(Self::Renew),
             Some(("sign-out", account)) => name(account).map(Self::SignOut),
+            Some(("confirm-always", id)) => name(id).map(|id| Self::Confirm(id, Answer::Always)),
+            Some(("confirm-hour", id)) => name(id).map(|id| Self::Confirm(id, Answer::Hour)),
+            Some(("confirm-no", id)) => name(id).map(|id| Self::Confirm(id, Answer::No)),
             Some(("copy-address", service)) => name(service).map(Self::CopyAddress),
             Some(_) => Err(NoAction),
             None => match id {
@@ -145,7 +154,9 @@ pub(crate) fn icon(view: &AppView) -> IconState {
     let any = |test: fn(&AccountView) -> bool| view.accounts.iter().any(test);
     if view.proxy.paused || !view.proxy.running {
         IconState::Paused
-    } else if any(|a| needs_person(a) || a.ring.is_some() || a.state == StateName::Unavailable) {
+    } else if !view.confirms.is_empty()
+        || any(|a| needs_person(a) || a.ring.is_some() || a.state == StateName::Unavailable)
+    {
         IconState::NeedsYou
     } else if any(|a| a.signing_in || a.state == StateName::Refreshing) {
         IconState::Working
@@ -164,6 +175,7 @@ pub(crate) fn tooltip(view: &AppView) -> String {
         (IconState::Paused, ..) if view.proxy.paused => line(Line::TipPaused),
         (IconState::Paused, ..) => line(Line::TipClosed),
         (IconState::Working, ..) => line(Line::TipWorking),
+        (IconState::NeedsYou, None, None) if !view.confirms.is_empty() => asking(view),
         (_, Some(first), _) => words::tooltip_needs_you(language, &first.short_title, needing.len()),
         (_, None, Some(first)) => words::tooltip_unavailable(language, &first.short_title, &first.state_words),
         (IconState::NeedsYou, None, None) => ringing(view),
@@ -178,17 +190,15 @@ pub(crate) fn menu(view: &AppView) -> Vec<Item> {
     let language = language_of(view);
     let line = |line| words::line(language, line);
     let needing: Vec<_> = view.accounts.iter().filter(|a| needs_person(a)).collect();
-    let mut items: Vec<_> = needing
-        .iter()
-        .map(|a| {
-            let words = match (&a.identity, a.state) {
-                _ if a.state != StateName::NeedsSignIn => words::allow_more,
-                (Some(_), _) => words::sign_in_again,
-                (None, _) => words::sign_in,
-            };
-            entry(Action::SignIn(a.account.clone()), words(language, &a.short_title))
-        })
-        .collect();
+    let mut items: Vec<_> = view.confirms.iter().map(|ask| question(ask, language)).collect();
+    items.extend(needing.iter().map(|a| {
+        let words = match (&a.identity, a.state) {
+            _ if a.state != StateName::NeedsSignIn => words::allow_more,
+            (Some(_), _) => words::sign_in_again,
+            (None, _) => words::sign_in,
+        };
+        entry(Action::SignIn(a.account.clone()), words(language, &a.short_title))
+    }));
     if needing.len() > 1 {
         items.push(entry(Action::SignInAll, words::sign_in_all(language, needing.len())));
     }
@@ -226,6 +236,16 @@ pub(crate) fn same_shape(one: &[Item], other: &[Item]) -> bool {
         })
 }
 
+fn question(ask: &ConfirmView, language: Language) -> Item {
+    let answers = [(Answer::Always, Line::Always), (Answer::Hour, Line::ThisHour), (Answer::No, Line::No)];
+    let answer = |(answer, line)| {
+        // "Always" remembers a path.
+        let can = answer != Answer::Always || ask.path.is_some();
+        enabled_if(can, entry(Action::Confirm(ask.id, answer), words::line(language, line)))
+    };
+    Item::Submenu { label: plain(&ask.title), items: answers.map(answer).into() }
+}
+
 fn account(account: &AccountView, language: Language) -> Item {
     let line = |line| words::line(language, line);
     let name = || account.account.clone();
@@ -261,6 +281,10 @@ fn enabled_if(condition: bool, item: Item) -> Item {
         Item::Entry { id, label, .. } => Item::Entry { id, label, enabled: condition },
         other => other,
     }
+}
+
+fn asking(view: &AppView) -> String {
+    view.confirms.first().map_or_else(String::new, |ask| words::tooltip_asks(&ask.title))
 }
 
 fn ringing(view: &AppView) -> String {

@@ -32,6 +32,7 @@ pub(crate) fn account_in(name: &str, state: StateName) -> AccountView {
         last_used_by: None,
         services: Vec::new(),
         waiting: 0,
+        waiting_requests: Vec::new(),
         waiting_words: None,
         signing_in: false,
         device: None,
@@ -209,6 +210,41 @@ fn the_icon_is_the_worst_that_there_is() {
 }
 
 #[test]
+fn a_question_stands_before_all_else() {
+    let ask = |id, path: Option<&str>| ConfirmView {
+        id,
+        tool: "claude".parse().unwrap(),
+        service: "linear".parse().unwrap(),
+        program: None,
+        path: path.map(str::to_owned),
+        title: "Claude Code wants to use linear".into(),
+        body: "why".into(),
+        waiting: 1,
+    };
+    let mut view = view_of(vec![account_in("ada", StateName::NeedsSignIn)]);
+    view.confirms = vec![ask(3, Some("/usr/bin/claude")), ask(4, None)];
+    let whole = drawn(&menu(&view));
+    let first = whole.split("---").next().unwrap();
+    assert_eq!(
+        first,
+        "\
+Claude Code wants to use linear >
+  Always [confirm-always:3]
+  This hour [confirm-hour:3]
+  No [confirm-no:3]
+Claude Code wants to use linear >
+  Always (off) [confirm-always:4]
+  This hour [confirm-hour:4]
+  No [confirm-no:4]
+Sign in again: Linear (ada) [sign-in:ada]
+"
+    );
+    view.accounts.clear();
+    assert_eq!(icon(&view), IconState::NeedsYou);
+    assert_eq!(tooltip(&view), "Signbell: Claude Code wants to use linear");
+}
+
+#[test]
 fn a_renewal_changes_words_and_no_line() {
     let shape = |accounts: Vec<AccountView>| menu(&view_of(accounts));
     let signed_in = shape(vec![account_in("ada", StateName::Active)]);
@@ -237,6 +273,9 @@ fn ids_come_back_as_the_same_action_and_nothing_else_does() {
         Action::Renew(account.clone()),
         Action::SignOut(account),
         Action::CopyAddress("linear".parse().unwrap()),
+        Action::Confirm(7, Answer::Always),
+        Action::Confirm(7, Answer::Hour),
+        Action::Confirm(7, Answer::No),
         Action::Add,
         Action::Pause,
         Action::Resume,

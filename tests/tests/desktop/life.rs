@@ -18,7 +18,11 @@ fn killed_right_after_signing_in_it_is_signed_in_again_by_itself() -> Result<()>
     world.get("ada")?;
     ensure!(world.desktop.notifications().calls().is_empty(), "{:#?}", world.desktop.notifications().calls());
     world.browser.expect_none()?;
-    ensure!(Tray::all(&world.desktop)?.iter().any(|tray| tray.title().is_ok_and(|title| title == "Signbell")));
+    // The engine answers before the panel has heard of the icon.
+    wait_ok("the icon in the panel", SOON, || {
+        ensure!(Tray::all(&world.desktop)?.iter().any(|tray| tray.title().is_ok_and(|title| title == "Signbell")));
+        Ok(())
+    })?;
 
     // The access token is known to whoever may print it; it and the key lie in no file of ours.
     world.sandbox.run_ok(&["account", "set", "ada", "--allow-token"])?;

@@ -20,6 +20,7 @@ mod package;
 mod proc;
 mod room;
 mod scripted;
+mod settings;
 mod stage;
 mod tray;
 mod walls;

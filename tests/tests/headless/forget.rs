@@ -12,7 +12,7 @@ use crate::SOON;
 use crate::world::{self, World, follow_links, provider, refused};
 
 /// The user names of our items, by a program that is not ours.
-fn items(sandbox: &Sandbox) -> Result<Vec<String>> {
+pub fn items(sandbox: &Sandbox) -> Result<Vec<String>> {
     let mut command = sandbox.command("secret-tool");
     command.args(["search", "--all", "service", "Signbell"]);
     let found = run(command, b"", SOON)?;

@@ -48,7 +48,11 @@ fn line(record: &Record, time: &str, titles: &HashMap<AccountName, String>) -> S
         (None, None, Some(tool)) => tool.as_str(),
         (None, None, None) => "Signbell",
     };
-    let line = format!("{time}  {}  {}", field(about), field(&record.text));
+    let mut line = format!("{time}  {}  {}", field(about), field(&record.text));
+    if let Some(program) = &record.program {
+        let by = wording::program(program, record.pid, record.parent.as_deref());
+        line.push_str(&words::by_program(&field(&by)));
+    }
     match &record.refusal {
         Some(refusal) => {
             let took = record.took_ms.map(|ms| format!(", {ms} ms")).unwrap_or_default();
@@ -74,6 +78,9 @@ mod tests {
             account: Some(account.clone()),
             service: None,
             tool: None,
+            program: None,
+            pid: None,
+            parent: None,
             text: "renewed".into(),
             took_ms: None,
             refusal: None,

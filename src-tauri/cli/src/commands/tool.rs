@@ -1,9 +1,11 @@
 //! `signbell tool`: registered local programs and their keys.
 
-use signbell_engine::control::{AddTool, Failure, Reply, Request, ToolKey};
-use signbell_engine::model::{ExpiredAnswer, ToolName};
+use serde_json::json;
+use signbell_engine::control::{AddTool, Answer, Failure, Reply, Request, ToolKey};
+use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
 use signbell_engine::secret::Secret;
-use signbell_engine::view::ToolView;
+use signbell_engine::view::{ConfirmView, ToolView};
+use signbell_engine::wording;
 
 use super::Context;
 use crate::args::Tool;
@@ -18,6 +20,15 @@ pub(super) async fn run(context: &Context, command: Tool) -> Result<(), Failure>
             key(context, &Request::ToolAdd(tool)).await
         }
         Tool::List => list(context).await,
+        Tool::Set { name, confirm } => {
+            let text = wording::tool_set(&name, confirm);
+            let request = Request::ToolSet { tool: name.clone(), confirm };
+            context.done(&request, "tool", name.as_str(), text).await
+        }
+        Tool::Allow { name, service, hour } => {
+            answer(context, &name, &service, if hour { Answer::Hour } else { Answer::Always }).await
+        }
+        Tool::Deny { name, service } => answer(context, &name, &service, Answer::No).await,
         Tool::Rotate { name } => key(context, &Request::ToolRotate { tool: name }).await,
         Tool::Remove { name } => {
             let text = words::removed(name.as_str());
@@ -47,6 +58,27 @@ async fn key(context: &Context, request: &Request) -> Result<(), Failure> {
     })
 }
 
+/// Answers everything that waits for it. In a terminal there is no click, and whoever types is the person.
+async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answer: Answer) -> Result<(), Failure> {
+    let view = context.view().await?;
+    let asked = |open: &&ConfirmView| open.tool == *tool && open.service == *service;
+    let open: Vec<&ConfirmView> = view.confirms.iter().filter(asked).collect();
+    if open.is_empty() {
+        return Err(wording::not_asked_any_more());
+    }
+    for question in open {
+        match context.call(&Request::Confirm { id: question.id, answer }).await? {
+            Reply::Done => {}
+            _ => return Err(words::odd_reply()),
+        }
+        let program = question.program.as_deref().unwrap_or(wording::UNKNOWN_PROGRAM);
+        let told =
+            json!({ "tool": tool, "service": service, "program": question.path, "answer": answer, "done": true });
+        context.out.result(&told, || words::confirmed(program, service.as_str(), answer))?;
+    }
+    Ok(())
+}
+
 async fn list(context: &Context) -> Result<(), Failure> {
     let tools = context.view().await?.tools;
     if context.out.is_json() {
@@ -56,12 +88,14 @@ async fn list(context: &Context) -> Result<(), Failure> {
         context.out.say(words::NO_TOOLS);
     } else {
         let rows: Vec<_> = tools.iter().map(row).collect();
-        context.out.text(&table(["NAME", "SERVICES", "LAST SEEN", "WHEN YOU DON'T COME", "KEY IN PATH"], &rows))?;
+        context
+            .out
+            .text(&table(["NAME", "SERVICES", "LAST SEEN", "WHEN YOU DON'T COME", "KEY IN PATH", "ASK ONCE"], &rows))?;
     }
     Ok(())
 }
 
-fn row(tool: &ToolView) -> [String; 5] {
+fn row(tool: &ToolView) -> [String; 6] {
     let services: Vec<_> = tool.services.iter().map(|s| s.as_str()).collect();
     let expired = match tool.expired {
         ExpiredAnswer::Automatic => "automatic",
@@ -74,5 +108,6 @@ fn row(tool: &ToolView) -> [String; 5] {
         tool.last_seen.map_or_else(|| words::NEVER.to_owned(), when::clock),
         expired.to_owned(),
         words::yes_no(tool.key_in_path).to_owned(),
+        words::yes_no(tool.confirm).to_owned(),
     ]
 }

@@ -25,8 +25,8 @@ pub enum Ring {
         rung: u64,
         /// How often in a row.
         series: usize,
-        /// Until when, in boot-time milliseconds.
-        until: u64,
+        /// Since when, in boot-time milliseconds.
+        since: u64,
     },
 }
 
@@ -37,25 +37,30 @@ pub(super) enum Input {
     Tick,
 }
 
-/// How long until the next ring of a series.
-fn interval(series: usize) -> u64 {
-    const MINUTES: [u64; 5] = [10, 30, 120, 480, 1440];
-    MINUTES[series.min(MINUTES.len() - 1)] * 60_000
+/// After how many minutes it rings again, the first time and those after it; the last stands for all that
+/// follow. None: it does not ring again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reminders(pub Vec<u64>);
+
+impl Reminders {
+    /// When the next ring of a series falls due that began, or was put off, at `from`.
+    fn due(&self, series: usize, from: u64) -> Option<u64> {
+        let minutes = self.0.get(series).or(self.0.last())?;
+        Some(from.saturating_add(minutes.saturating_mul(60_000)))
+    }
 }
 
 impl Ring {
-    pub(super) fn step(self, input: Input, now: Now) -> Self {
+    pub(super) fn step(self, input: Input, now: Now, reminders: &Reminders) -> Self {
         let at = now.boot_ms;
         match (self, input) {
             (Self::Quiet { rung }, Input::Needed) => Self::Ringing { rung: rung + 1, series: 0, since: at },
             (Self::Quiet { rung } | Self::Ringing { rung, .. } | Self::Snoozed { rung, .. }, Input::Settled) => {
                 Self::Quiet { rung }
             }
-            (Self::Ringing { rung, series, .. }, Input::Later) => {
-                Self::Snoozed { rung, series, until: at + interval(series) }
-            }
+            (Self::Ringing { rung, series, .. }, Input::Later) => Self::Snoozed { rung, series, since: at },
             (Self::Ringing { rung, series, .. } | Self::Snoozed { rung, series, .. }, Input::Tick)
-                if self.due().is_some_and(|due| at >= due) =>
+                if self.due(reminders).is_some_and(|due| at >= due) =>
             {
                 Self::Ringing { rung: rung + 1, series: series + 1, since: at }
             }
@@ -64,11 +69,10 @@ impl Ring {
     }
 
     /// When it has to be asked again, in boot-time milliseconds.
-    pub(super) fn due(self) -> Option<u64> {
+    pub(super) fn due(self, reminders: &Reminders) -> Option<u64> {
         match self {
             Self::Quiet { .. } => None,
-            Self::Ringing { since, series, .. } => Some(since + interval(series)),
-            Self::Snoozed { until, .. } => Some(until),
+            Self::Ringing { since, series, .. } | Self::Snoozed { since, series, .. } => reminders.due(series, since),
         }
     }
 
@@ -90,16 +94,20 @@ impl Ring {
 mod tests {
     use super::*;
 
+    fn usual() -> Reminders {
+        Reminders(vec![10, 30, 120, 480, 1440])
+    }
+
     fn at(minutes: u64) -> Now {
         Now { boot_ms: minutes * 60_000, wall_ms: 0 }
     }
 
     #[test]
     fn reminders_come_at_growing_intervals() {
-        let mut ring = Ring::Quiet { rung: 0 }.step(Input::Needed, at(0));
+        let mut ring = Ring::Quiet { rung: 0 }.step(Input::Needed, at(0), &usual());
         let mut rings = vec![];
         for minute in 0..3000 {
-            let next = ring.step(Input::Tick, at(minute));
+            let next = ring.step(Input::Tick, at(minute), &usual());
             if next != ring {
                 rings.push(minute);
             }
@@ -111,12 +119,23 @@ mod tests {
 
     #[test]
     fn needed_twice_rings_once_and_later_waits() {
-        let ring = Ring::Quiet { rung: 4 }.step(Input::Needed, at(0)).step(Input::Needed, at(1));
+        let step = |ring: Ring, input, minutes| ring.step(input, at(minutes), &usual());
+        let ring = step(step(Ring::Quiet { rung: 4 }, Input::Needed, 0), Input::Needed, 1);
         assert_eq!(ring.ringing(), Some(5));
-        let ring = ring.step(Input::Later, at(2)).step(Input::Needed, at(3)).step(Input::Tick, at(11));
+        let ring = step(step(step(ring, Input::Later, 2), Input::Needed, 3), Input::Tick, 11);
         assert!(ring.is_snoozed());
-        let ring = ring.step(Input::Tick, at(12));
+        let ring = step(ring, Input::Tick, 12);
         assert_eq!(ring.ringing(), Some(6));
-        assert_eq!(ring.step(Input::Settled, at(13)), Ring::Quiet { rung: 6 });
+        assert_eq!(step(ring, Input::Settled, 13), Ring::Quiet { rung: 6 });
+    }
+
+    #[test]
+    fn other_reminders_count_for_what_rings_already() {
+        let ring = Ring::Quiet { rung: 0 }.step(Input::Needed, at(0), &usual());
+        for (reminders, due) in [(vec![], None), (vec![1], Some(60_000)), (vec![1440], Some(1440 * 60_000))] {
+            let reminders = Reminders(reminders);
+            assert_eq!(ring.due(&reminders), due);
+            assert_eq!(ring.step(Input::Later, at(5), &reminders).due(&reminders), due.map(|due| due + 5 * 60_000));
+        }
     }
 }

@@ -111,6 +111,8 @@ impl Connection {
             }
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
+            Request::ToolSet { tool, confirm } => done(core.tool_set(&tool, confirm)),
+            Request::Confirm { id, answer } => done(core.confirm(id, answer)),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
             Request::Lend { tool, seconds, forward } => return self.lend(core, &tool, seconds, forward).await,
             Request::Forward { on } => finish(core.forward(on).await, Reply::Forwarding),
@@ -130,6 +132,11 @@ impl Connection {
                 Reply::Done
             }
             Request::Decline { account } => done(core.decline(&account)),
+            Request::Settings => Reply::Settings { settings: core.settings_now() },
+            Request::SettingsSet { key, value, passphrase } => {
+                let set = core.settings_set(&key, &value, passphrase).await;
+                finish(set, |setting| Reply::Settings { settings: vec![setting] })
+            }
             Request::OpenWindow => {
                 // Nobody watches: there is no shell to open a window.
                 let _ = core.notices.send(Notice::OpenWindow);

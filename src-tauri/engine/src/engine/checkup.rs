@@ -5,13 +5,14 @@ use crate::clock;
 use crate::control::{Checkup, ClockSeen, VaultSeen};
 use crate::session::state::State;
 use crate::wording;
+use crate::wording::language::Language;
 
 impl Core {
     /// The vault, looked at or tried by writing, and how far each provider's clock is from ours.
     pub(crate) async fn checkup(&self, try_vault: bool) -> Checkup {
         let outcome = if try_vault { self.vault.check().await } else { self.vault.probe().await };
         let vault = VaultSeen {
-            words: wording::vault_kind(self.vault.kind()).to_owned(),
+            words: wording::states::vault_kind(Language::En, self.vault.kind()).to_owned(),
             tried: try_vault,
             trouble: outcome.err().map(|why| wording::vault_failure(&why).message),
         };

@@ -16,7 +16,7 @@ use crate::config::{self, Config, KeyDigest, ServiceConfig, ToolConfig};
 use crate::control::{Failure, Notice};
 use crate::model::{AccountName, GrantId, ProviderName, ServiceName, ToolName};
 use crate::paths::Paths;
-use crate::provider::{Http, Leeway, Provider, Registration};
+use crate::provider::{Http, Leeway, NetworkSettings, Provider, Registration};
 use crate::proxy::{Limits, Pools, Proxy, Route, Routes, Tool};
 use crate::session::state::{self, State};
 use crate::session::{Event, SessionHandle};
@@ -39,6 +39,16 @@ pub(crate) struct Core {
     pub(super) usage: Usage,
     pub(super) known: Known,
     pub(super) settings: Mutex<Settings>,
+    /// What the environment says in its place.
+    pub(super) overrides: super::hot::Overrides,
+    /// What of the settings is not in force.
+    pub(super) troubles: Mutex<super::hot::Troubles>,
+    /// The network settings in force.
+    pub(super) network: Mutex<NetworkSettings>,
+    /// The port that is served; nothing before the start is through.
+    pub(super) listening: tokio::sync::Mutex<Option<super::hot::Listening>>,
+    /// Told when the port may have to move.
+    pub(super) port_wanted: Notify,
     /// Held while the settings change and are put in force.
     pub(super) edits: Mutex<()>,
     pub(super) sessions: Mutex<HashMap<GrantId, SessionHandle>>,
@@ -129,8 +139,9 @@ impl Core {
         self.put_in_force();
     }
 
-    fn put_in_force(&self) {
+    pub(super) fn put_in_force(&self) {
         let config = self.config();
+        self.put_program_in_force(&config);
         lock(&self.providers).retain(|name, provider| {
             config.providers.get(name).is_some_and(|c| *provider.registration() == registration(name, c))
         });
@@ -161,7 +172,10 @@ impl Core {
             services: tool.services.iter().cloned().collect(),
             expired: tool.expired,
             key_in_path: tool.key_in_path,
+            confirm: tool.confirm,
+            allowed: tool.allowed.clone(),
         };
+        self.proxy.confirms.keep(|name| config.tools.get(name).is_some_and(|tool| tool.confirm));
         let lent = lock(&self.lent);
         let lent = lent.iter().filter_map(|(key, name)| Some(tool(name, config.tools.get(name)?, *key)));
         let own = config.tools.iter().map(|(name, settings)| tool(name, settings, settings.key_sha256));
@@ -314,6 +328,7 @@ impl Core {
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = self.bell.changed() => {}
+                () = self.proxy.confirms.changed() => {}
             }
             tokio::time::sleep(Duration::from_millis(15)).await;
             let view = self.snapshot();

@@ -2,7 +2,7 @@
 
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::config::{ProviderConfig, ToolConfig};
+use crate::config::{ProviderConfig, ToolConfig, put};
 use crate::model::{ExpiredAnswer, ServiceName, ToolName};
 use crate::provider::Grant;
 
@@ -78,8 +78,23 @@ pub(super) fn set(document: &mut DocumentMut, [section, name, key]: [&str; 3], i
     let Some(outer) = outer.as_table_like_mut() else { return };
     let inner = outer.entry(name).or_insert_with(toml_edit::table);
     if let Some(inner) = inner.as_table_like_mut() {
-        inner.insert(key, item);
+        put(inner, key, item);
     }
+}
+
+/// Sets `[tools.tool.allowed] service = paths`.
+pub(super) fn allow(document: &mut DocumentMut, tool: &ToolName, service: &ServiceName, paths: toml_edit::Array) {
+    set(document, ["tools", tool.as_str(), "allowed"], allowed(document, tool));
+    let Some(tool) = document.get_mut("tools").and_then(|tools| tools.get_mut(tool.as_str())) else { return };
+    if let Some(allowed) = tool.get_mut("allowed").and_then(Item::as_table_like_mut) {
+        put(allowed, service.as_str(), value(paths));
+    }
+}
+
+/// The table as it is, or a new one.
+fn allowed(document: &DocumentMut, tool: &ToolName) -> Item {
+    let known = document.get("tools").and_then(|tools| tools.get(tool.as_str())?.get("allowed"));
+    known.cloned().unwrap_or_else(toml_edit::table)
 }
 
 /// Removes `key` of `[section.name]`.

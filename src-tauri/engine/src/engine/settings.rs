@@ -10,10 +10,11 @@ use url::Url;
 
 use super::add::{Secrets, write_secrets};
 use super::core::{Core, grant_of, lock};
-use super::document::{expired_text, remove, remove_service, set, unset, write_tool};
+use super::document::{allow, expired_text, remove, remove_service, set, unset, write_tool};
 use crate::activity::Kind;
 use crate::config::ServiceConfig;
 use crate::config::{Config, KeyDigest, ToolConfig};
+use crate::confirm::Answer;
 use crate::control::{AddTool, Failure, Judged, ToolKey};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
@@ -259,6 +260,46 @@ impl Core {
             };
             Ok(())
         })?;
+        self.changed_by_person(&wording::service_changed(service), |record| record.service = Some(service.clone()));
+        Ok(())
+    }
+
+    /// Changes a tool's settings.
+    pub(crate) fn tool_set(&self, name: &ToolName, confirm: Option<bool>) -> Result<(), Failure> {
+        self.edit(|config, document| {
+            if !config.tools.contains_key(name) {
+                return Err(wording::unknown_tool(name));
+            }
+            if let Some(confirm) = confirm {
+                set(document, ["tools", name.as_str(), "confirm"], value(confirm));
+            }
+            Ok(())
+        })?;
+        self.changed_by_person(&wording::tool_set(name, confirm), |record| record.tool = Some(name.clone()));
+        Ok(())
+    }
+
+    /// The person answers whether a program may use a service; "always" is written down.
+    pub(crate) fn confirm(&self, id: u64, answer: Answer) -> Result<(), Failure> {
+        let open = self.proxy.confirms.open().into_iter().find(|open| open.id == id);
+        let wish = open.ok_or_else(wording::not_asked_any_more)?.wish;
+        if answer == Answer::Always {
+            if wish.path.is_empty() {
+                return Err(wording::no_path_to_remember());
+            }
+            self.edit(|config, document| {
+                let tool = config.tools.get(&wish.tool).ok_or_else(|| wording::unknown_tool(&wish.tool))?;
+                let known = tool.allowed.get(&wish.service).into_iter().flatten().map(String::as_str);
+                let paths: toml_edit::Array = known.filter(|path| *path != wish.path).chain([&*wish.path]).collect();
+                allow(document, &wish.tool, &wish.service, paths);
+                Ok(())
+            })?;
+        }
+        let answered = self.proxy.confirms.answer(id, answer).ok_or_else(wording::not_asked_any_more)?;
+        self.changed_by_person(&wording::confirm_answered(&answered, answer), |record| {
+            record.tool = Some(wish.tool.clone());
+            record.service = Some(wish.service.clone());
+        });
         Ok(())
     }
 
@@ -320,6 +361,8 @@ pub(super) fn tool_or_new(config: &Config, name: &ToolName) -> (ToolConfig, Opti
                 services: vec![],
                 expired: ExpiredAnswer::Automatic,
                 key_in_path: false,
+                confirm: false,
+                allowed: BTreeMap::new(),
             };
             (tool, Some(key))
         }

@@ -7,10 +7,13 @@ use super::known::KnownGrant;
 use crate::ask::Ask;
 use crate::clock::{self, Now};
 use crate::config::{AccountConfig, Config};
-use crate::model::{AccountName, GrantId, ServiceName, ToolName};
+use crate::confirm::Question;
+use crate::model::{AccountName, GrantId, ServiceName};
 use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
-use crate::view::{AccountView, AppView, AskView, GrantView, ProxyView, RingView, StateName, ToolView};
+use crate::view::{
+    AccountView, AppView, AskView, ConfirmView, GrantView, ProxyView, RingView, StateName, ToolView, WaitingView,
+};
 use crate::wording;
 use crate::wording::language::Language;
 use crate::wording::states::{self, Said};
@@ -67,11 +70,17 @@ impl Core {
                     last_seen: self.usage.of_tool(name),
                     expired: tool.expired,
                     key_in_path: tool.key_in_path,
+                    confirm: tool.confirm,
                 })
                 .collect(),
-            banners: lock(&self.vault_trouble).iter().map(|why| states::vault_trouble(language, why)).collect(),
+            banners: {
+                let vault = lock(&self.vault_trouble).as_ref().map(|why| states::vault_trouble(language, why));
+                vault.into_iter().chain(self.setting_banners()).collect()
+            },
             recoveries: self.activity.tally(),
             language: language_set(&config),
+            desktop: Self::desktop_view(&config),
+            confirms: self.proxy.confirms.open().iter().map(confirm_view).collect(),
         }
     }
 
@@ -82,7 +91,7 @@ impl Core {
 
     /// Where tools reach the proxy.
     pub(crate) fn address(&self) -> String {
-        format!("http://{}", self.proxy.address)
+        format!("http://{}", self.proxy.address())
     }
 
     /// Where tools reach a service.
@@ -184,7 +193,8 @@ impl Core {
             last_used: last_used.as_ref().map(|(_, at)| *at),
             last_used_by: last_used.map(|(tool, _)| tool),
             services,
-            waiting: count(&bell.waiting),
+            waiting: bell.requests.len(),
+            waiting_requests: bell.requests.iter().map(waiting_request).collect(),
             waiting_words,
             signing_in: bell.signing_in,
             device: if bell.signing_in { self.device_page(name) } else { None },
@@ -308,6 +318,28 @@ fn provider_title(config: &Config, account: Option<&AccountConfig>) -> String {
     title.unwrap_or_else(|| wording::capitalised(account.provider.as_str()))
 }
 
-fn count(waiting: &BTreeMap<ToolName, usize>) -> usize {
-    waiting.values().sum()
+fn confirm_view(question: &Question) -> ConfirmView {
+    let wish = &question.wish;
+    ConfirmView {
+        id: question.id,
+        tool: wish.tool.clone(),
+        service: wish.service.clone(),
+        program: question.program.as_deref().map(|program| program.name.clone()),
+        path: Some(wish.path.clone()).filter(|path| !path.is_empty()),
+        title: wording::confirm_title(question),
+        body: wording::confirm_body(question),
+        waiting: question.waiting,
+    }
+}
+
+fn waiting_request(request: &crate::bell::Waiting) -> WaitingView {
+    let program = request.program.as_deref();
+    WaitingView {
+        tool: request.tool.clone(),
+        service: request.service.clone(),
+        program: program.map(|program| program.name.clone()),
+        pid: program.map(|program| program.pid),
+        parent: program.and_then(|program| program.parent.clone()),
+        words: wording::waiting_request(request),
+    }
 }

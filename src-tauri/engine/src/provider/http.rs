@@ -3,7 +3,7 @@
 mod public;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::http::HeaderValue;
@@ -134,27 +134,33 @@ pub enum FetchError {
     },
 }
 
-/// The client. Cheap to clone.
+/// The client. Cheap to clone; all clones are put on other settings together.
 #[derive(Clone)]
 pub struct Http {
-    client: reqwest::Client,
-    /// The same for what a public service leads to: it reaches no address of this machine or its network.
-    public: reqwest::Client,
+    clients: Arc<RwLock<Clients>>,
     only_public: bool,
 }
 
-impl Http {
-    /// A client with these settings.
+/// What requests are sent by.
+#[derive(Clone)]
+pub struct Clients {
+    usual: reqwest::Client,
+    /// The same for what a public service leads to: it reaches no address of this machine or its network.
+    public: reqwest::Client,
+}
+
+impl Clients {
+    /// With these settings.
     ///
     /// # Errors
     /// [`NetworkError`].
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
-        let client = Self::build(settings, reqwest::Client::builder())?;
+        let usual = Self::build(settings, reqwest::Client::builder())?;
         let proxy = settings.proxy.as_ref().and_then(|proxy| proxy.host_str().map(str::to_owned));
         let names = PublicNames { proxy };
         let public = Self::build(settings, reqwest::Client::builder().dns_resolver(names))?;
-        Ok(Self { client, public, only_public: false })
+        Ok(Self { usual, public })
     }
 
     fn build(settings: &NetworkSettings, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, NetworkError> {
@@ -180,12 +186,27 @@ impl Http {
         };
         Ok(builder.build()?)
     }
+}
+
+impl Http {
+    /// A client with these settings.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
+        Ok(Self { clients: Arc::new(RwLock::new(Clients::new(settings)?)), only_public: false })
+    }
+
+    /// Puts this client and all its clones on others; requests under way end as they began.
+    pub fn put(&self, clients: Clients) {
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
 
     /// The same client for addresses that a public service names (D3): whatever leads to this machine or
     /// to its network, by name or by number, is not asked.
     #[must_use]
     pub fn only_public(&self) -> Self {
-        Self { only_public: true, ..self.clone() }
+        Self { only_public: true, clients: Arc::clone(&self.clients) }
     }
 
     /// Sends `request` and reads no more than the head of its answer.
@@ -232,7 +253,8 @@ impl Http {
             return Err(FetchError::Insecure(url));
         }
         let host = url.host_str().unwrap_or_default().to_owned();
-        let client = if self.only_public { &self.public } else { &self.client };
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let client = if self.only_public { clients.public } else { clients.usual };
         // A name is looked at when it is resolved.
         let private = match url.host() {
             Some(url::Host::Ipv4(ip)) => !is_public(ip.into()),

@@ -47,10 +47,10 @@ pub enum UpstreamError {
 
 /// The pools of all grants. Two accounts never share a connection (E9).
 pub struct Pools {
-    outgoing: Arc<OutgoingSettings>,
+    outgoing: Mutex<Arc<OutgoingSettings>>,
     /// A grant's way past the corporate proxy and its way through it are two.
     by_grant: Mutex<HashMap<(GrantId, bool), Arc<Pool>>>,
-    way_out: WayOut,
+    way_out: Mutex<WayOut>,
 }
 
 impl Pools {
@@ -59,28 +59,34 @@ impl Pools {
     /// # Errors
     /// [`NetworkError`].
     pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
-        let proxy = match &settings.proxy {
-            None => None,
-            Some(url) => Some(url.as_str().parse().map_err(|_| NetworkError::Proxy(url.clone()))?),
-        };
-        let outgoing = Arc::new(OutgoingSettings { tls: tls_config(settings.extra_ca.as_deref())?, proxy });
-        let way_out = WayOut::new(&outgoing);
-        Ok(Self { outgoing, by_grant: Mutex::default(), way_out })
+        let outgoing = Arc::new(OutgoingSettings::new(settings)?);
+        let way_out = Mutex::new(WayOut::new(&outgoing));
+        Ok(Self { outgoing: Mutex::new(outgoing), by_grant: Mutex::default(), way_out })
     }
 
     /// The way for what is nobody's service.
     #[must_use]
     pub fn way_out(&self) -> WayOut {
-        self.way_out.clone()
+        self.way_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other ways from now on; what goes by the old ones ends as it began.
+    pub fn put(&self, outgoing: OutgoingSettings) {
+        let outgoing = Arc::new(outgoing);
+        let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.way_out.lock().unwrap_or_else(PoisonError::into_inner) = WayOut::new(&outgoing);
+        *self.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
+        pools.clear();
     }
 
     /// The pool of `grant`. `direct`: the upstream is on this machine, past any corporate proxy.
     #[must_use]
     pub fn of(&self, grant: &GrantId, direct: bool) -> Arc<Pool> {
         let mut pools = self.by_grant.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = pools
-            .entry((grant.clone(), direct))
-            .or_insert_with(|| Arc::new(Pool::new(&self.outgoing, direct, Some(IDLE))));
+        let pool = pools.entry((grant.clone(), direct)).or_insert_with(|| {
+            let outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::new(Pool::new(&outgoing, direct, Some(IDLE)))
+        });
         Arc::clone(pool)
     }
 
@@ -100,9 +106,23 @@ pub(super) fn connector() -> HttpConnector {
 }
 
 /// How the network is reached.
-struct OutgoingSettings {
+pub struct OutgoingSettings {
     tls: ClientConfig,
     proxy: Option<Uri>,
+}
+
+impl OutgoingSettings {
+    /// As the person set it.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn new(settings: &NetworkSettings) -> Result<Self, NetworkError> {
+        let proxy = match &settings.proxy {
+            None => None,
+            Some(url) => Some(url.as_str().parse().map_err(|_| NetworkError::Proxy(url.clone()))?),
+        };
+        Ok(Self { tls: tls_config(settings.extra_ca.as_deref())?, proxy })
+    }
 }
 
 /// The way to hosts that are nobody's service, for the forward proxy: no token goes here, and no connection

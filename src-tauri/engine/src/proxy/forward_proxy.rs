@@ -25,7 +25,7 @@ use hyper::Response;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-pub use self::authorities::Authorities;
+pub use self::authorities::{AUTHORITY_ITEM, Authorities};
 pub use self::authority::AuthorityError;
 pub use self::refusal::ForwardRefusal;
 use super::by_host::{self, Origin};
@@ -133,14 +133,14 @@ async fn connect(
     let Ok(address) = Url::parse(&format!("http://{}:{port}", origin.host)) else {
         return Err(bad("the host can't be used"));
     };
-    if location::is_ours(&address, proxy.address.port()) {
+    if location::is_ours(&address, proxy.address().port()) {
         return Err(ForwardRefusal::Loop.into());
     }
     let Some(client) = parts.extensions.remove() else { return Err(bad("the connection can't be taken over")) };
     let service = routes.of_tool(tool).find(|route| origin.is_of(&route.base));
     let config = match service {
         None => return tunnel::blind(conversation, &address, client).await,
-        Some(route) if route.points_at(proxy.address) => return Err(Refusal::PointsAtUs(route.name.clone())),
+        Some(route) if route.points_at(proxy.address()) => return Err(Refusal::PointsAtUs(route.name.clone())),
         Some(route) if route.base.scheme() == "https" => {
             let authority = proxy.forwarding.authorities.of(&tool.key).await.map_err(ForwardRefusal::NoAuthority)?;
             // A run's hosts are those it began with.
@@ -167,7 +167,7 @@ async fn absolute(proxy: &Proxy, call: &mut Call, routes: &Routes, tool: &Tool) 
         return Err(bad("only http:// is asked for so; what is by TLS goes through CONNECT"));
     };
     let address = Url::parse(&uri.to_string()).map_err(|_| bad("the address can't be used"))?;
-    if location::is_ours(&address, proxy.address.port()) {
+    if location::is_ours(&address, proxy.address().port()) {
         return Err(ForwardRefusal::Loop.into());
     }
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);

@@ -1,7 +1,9 @@
 //! Who asks: the `Host` must be ours, no web page may ask, the peer must be this user, and a tool
 //! shows its key.
 
+mod apps;
 mod peer;
+mod process;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +16,8 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
+pub use self::process::Program;
+pub(super) use self::process::{Caller, From, Programs};
 use super::forward_proxy::ForwardRefusal;
 use super::respond::Refusal;
 use super::route::{Routes, Tool};

@@ -22,7 +22,7 @@ use self::conversation::{Conversation, Entrance};
 use self::lanes::Lanes;
 use self::socket::Socket;
 use super::Proxy;
-use super::identify::{Peer, PeerError, PeerLookup};
+use super::identify::{From, Peer, PeerError, PeerLookup, Programs};
 
 /// The listening sockets: `127.0.0.1`, `[::1]` where the machine has it, and a Unix socket.
 pub struct Port {
@@ -67,27 +67,39 @@ impl Port {
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.v4.local_addr()
     }
+}
 
-    /// Serves until `stop`; connections run on `tasks`, on threads that live until `end`.
+/// What serves connections, on whatever port they come.
+#[derive(Clone)]
+pub struct Door {
+    proxy: Arc<Proxy>,
+    peers: Arc<PeerLookup>,
+    programs: Programs,
+    lanes: Arc<Lanes>,
+    tasks: TaskTracker,
+}
+
+impl Door {
+    /// Connections run on `tasks`, on threads that live until `end`.
     ///
     /// # Errors
     /// Where no thread can be had.
-    pub fn serve(
-        self,
-        proxy: Arc<Proxy>,
-        stop: CancellationToken,
-        tasks: &TaskTracker,
-        end: &CancellationToken,
-    ) -> io::Result<()> {
+    pub fn new(proxy: Arc<Proxy>, tasks: &TaskTracker, end: &CancellationToken) -> io::Result<Self> {
         let (peers, lanes) = (Arc::new(PeerLookup::new()), Arc::new(Lanes::start(end)?));
-        if let Some(socket) = self.socket {
-            let (proxy, stop, tracker) = (Arc::clone(&proxy), stop.clone(), tasks.clone());
-            tasks.spawn(socket.serve(proxy, Arc::clone(&lanes), tracker, stop));
+        Ok(Self { proxy, peers, programs: Programs::start(), lanes, tasks: tasks.clone() })
+    }
+
+    /// Serves those that come to `port` until `here`, and to its socket until `stop`; requests under way end
+    /// then as they began.
+    pub fn serve(&self, port: Port, here: &CancellationToken, stop: &CancellationToken) {
+        if let Some(socket) = port.socket {
+            let (door, stop) = (self.clone(), stop.clone());
+            self.tasks.spawn(socket.serve(door, stop));
         }
-        for listener in [Some(self.v4), self.v6].into_iter().flatten() {
-            let (proxy, stop, peers, tracker) = (Arc::clone(&proxy), stop.clone(), Arc::clone(&peers), tasks.clone());
-            let lanes = Arc::clone(&lanes);
-            tasks.spawn(async move {
+        for listener in [Some(port.v4), port.v6].into_iter().flatten() {
+            let (proxy, peers, tracker) = (Arc::clone(&self.proxy), Arc::clone(&self.peers), self.tasks.clone());
+            let (lanes, programs, stop) = (Arc::clone(&self.lanes), self.programs.clone(), here.clone());
+            self.tasks.spawn(async move {
                 loop {
                     let accepted = tokio::select! {
                         accepted = listener.accept() => accepted,
@@ -95,9 +107,13 @@ impl Port {
                     };
                     match accepted {
                         Ok((stream, address)) => {
-                            let (proxy, peers) = (Arc::clone(&proxy), Arc::clone(&peers));
-                            let (stop, tasks) = (stop.clone(), tracker.clone());
-                            let connection = Connection { proxy, peers, stop, tasks };
+                            let connection = Connection {
+                                proxy: Arc::clone(&proxy),
+                                peers: Arc::clone(&peers),
+                                programs: programs.clone(),
+                                stop: stop.clone(),
+                                tasks: tracker.clone(),
+                            };
                             // A socket belongs to the runtime that it was made on; it moves once, here.
                             match stream.into_std() {
                                 Ok(stream) => drop(tracker.spawn_on(connection.serve(stream, address), lanes.next())),
@@ -113,13 +129,13 @@ impl Port {
                 }
             });
         }
-        Ok(())
     }
 }
 
 struct Connection {
     proxy: Arc<Proxy>,
     peers: Arc<PeerLookup>,
+    programs: Programs,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -130,24 +146,27 @@ impl Connection {
             Ok(stream) => stream,
             Err(e) => return tracing::warn!("accepted connection: {e}"),
         };
-        let Some(peer) = self.peer(&stream, address) else { return };
+        let Some((peer, from)) = self.peer(&stream, address) else { return };
+        let caller = self.programs.caller(from);
+        let port = stream.local_addr().map(|own| own.port()).ok();
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("nodelay: {e}");
         }
         let Self { proxy, stop, tasks, .. } = self;
-        Conversation { proxy, entrance: Entrance::Port, peer, stop, tasks }.serve(stream).await;
+        Conversation { proxy, entrance: Entrance::Port, peer, port, caller, stop, tasks }.serve(stream).await;
     }
 
     /// Nothing where the other end is gone already.
-    fn peer(&self, stream: &TcpStream, address: SocketAddr) -> Option<Peer> {
+    fn peer(&self, stream: &TcpStream, address: SocketAddr) -> Option<(Peer, From)> {
         let own = stream.local_addr().ok()?;
-        match self.peers.peer_uid(own, address) {
-            Ok(uid) => Some(Peer::of(uid)),
+        match self.peers.owner(own, address) {
+            Ok(None) => Some((Peer::of(None), From::Nowhere)),
+            Ok(Some(owner)) => Some((Peer::of(Some(owner.uid)), From::Socket(owner.inode))),
             Err(PeerError::Gone) => None,
             Err(e) => {
                 // Whom we can't identify we do not serve.
                 tracing::warn!("peer look-up: {e}");
-                Some(Peer::Foreign)
+                Some((Peer::Foreign, From::Nowhere))
             }
         }
     }

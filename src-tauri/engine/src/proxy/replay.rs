@@ -17,24 +17,37 @@ use hyper::body::Incoming;
 /// How much is kept of all bodies together.
 #[derive(Debug)]
 pub struct Budget {
-    per_request: usize,
-    left: AtomicUsize,
+    per_request: AtomicUsize,
+    in_all: AtomicUsize,
+    taken: AtomicUsize,
 }
 
 impl Budget {
     /// In bytes: of one request, of all together.
     #[must_use]
     pub fn new(per_request: usize, in_all: usize) -> Self {
-        Self { per_request, left: AtomicUsize::new(in_all) }
+        Self { per_request: per_request.into(), in_all: in_all.into(), taken: AtomicUsize::new(0) }
+    }
+
+    /// The same from now on; what is kept already stays.
+    pub fn set(&self, per_request: usize, in_all: usize) {
+        self.per_request.store(per_request, Ordering::Relaxed);
+        self.in_all.store(in_all, Ordering::Relaxed);
+    }
+
+    fn per_request(&self) -> usize {
+        self.per_request.load(Ordering::Relaxed)
     }
 
     /// Takes so much; nothing where it is not there.
     pub(super) fn take(&self, bytes: usize) -> bool {
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        let in_all = self.in_all.load(Ordering::Relaxed);
+        let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= in_all);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
     pub(super) fn give_back(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -149,7 +162,7 @@ impl Source {
                     return Poll::Ready(Some(inner.whole()));
                 }
                 let known = inner.rest.size_hint().lower().saturating_add(inner.kept_bytes as u64);
-                if inner.lost || inner.too_long || known > budget.per_request as u64 {
+                if inner.lost || inner.too_long || known > budget.per_request() as u64 {
                     return Poll::Ready(None);
                 }
                 inner.peeker = Some(context.waker().clone());
@@ -225,7 +238,7 @@ impl Shared {
             && !self.releasing
             && self.budget.as_ref().is_some_and(|budget| {
                 let data = matches!(frame, Kept::Data(_));
-                (!data || self.kept_bytes + bytes <= budget.per_request) && budget.take(bytes)
+                (!data || self.kept_bytes + bytes <= budget.per_request()) && budget.take(bytes)
             });
         if fits {
             self.kept_bytes += bytes;

@@ -23,6 +23,7 @@ use super::location::{Addresses, LocationError};
 use super::recognise::Seen;
 use super::{Exchange, hop_by_hop};
 use crate::challenge;
+use crate::confirm::Wish;
 use crate::model::{AccountName, ExpiredAnswer, Scopes, ServiceName, ToolName};
 use crate::session::state::Unready;
 use crate::wording;
@@ -117,6 +118,20 @@ pub enum Refusal {
     },
     /// The forward proxy's own reasons.
     Forward(ForwardRefusal),
+    /// The person said that this program may not.
+    NotConfirmed {
+        /// What the program is called.
+        program: String,
+        /// What it wanted.
+        wish: Wish,
+    },
+    /// The person has not said yet whether this program may.
+    ConfirmationNeeded {
+        /// What the program is called.
+        program: String,
+        /// What it wants.
+        wish: Wish,
+    },
 }
 
 impl Refusal {
@@ -152,6 +167,8 @@ impl Refusal {
             Self::UnusableToken => "unusable_token",
             Self::SeveralServices { .. } => "several_services",
             Self::Forward(why) => why.code(),
+            Self::NotConfirmed { .. } => "not_confirmed",
+            Self::ConfirmationNeeded { .. } => "confirmation_needed",
         }
     }
 
@@ -174,11 +191,15 @@ impl Refusal {
         match self {
             Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
             Self::TooManyGuesses(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotGranted { .. } | Self::ForeignHost | Self::WebPage | Self::ForeignUser => StatusCode::FORBIDDEN,
+            Self::NotGranted { .. }
+            | Self::NotConfirmed { .. }
+            | Self::ForeignHost
+            | Self::WebPage
+            | Self::ForeignUser => StatusCode::FORBIDDEN,
             Self::UnknownService(_) | Self::Reserved => StatusCode::NOT_FOUND,
             Self::BadTarget(_) => StatusCode::BAD_REQUEST,
             Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Paused | Self::ConfirmationNeeded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::PointsAtUs(_) => StatusCode::LOOP_DETECTED,
             Self::SeveralServices { .. } => StatusCode::CONFLICT,
             Self::Forward(why) => why.status(),
@@ -209,6 +230,7 @@ impl Refusal {
             Self::Session { why: Unready::Provider { retry_after, .. }, .. } => Some(retry_after.as_secs().max(1)),
             Self::Session { why: Unready::Vault(_), .. } | Self::Forward(ForwardRefusal::NoAuthority(_)) => Some(5),
             Self::Renewed { .. } => Some(1),
+            Self::ConfirmationNeeded { .. } => Some(30),
             Self::Session { .. } | Self::Scopes { .. } | Self::SignInWanted { .. } | Self::Paused => Some(30),
             _ => None,
         }
@@ -373,7 +395,7 @@ fn rewrite_addresses(headers: &mut HeaderMap, exchange: &Exchange<'_>) -> Result
         request: &request,
         base: &exchange.route.base,
         tool_base: &exchange.tool_base,
-        own_port: exchange.proxy.address.port(),
+        own_port: exchange.proxy.address().port(),
     };
     if let Some(location) = headers.get(LOCATION) {
         let rewritten = addresses.location(location)?;

@@ -2,7 +2,7 @@
 
 mod path;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,10 @@ pub struct Tool {
     pub expired: ExpiredAnswer,
     /// Whether its key may be in the path.
     pub key_in_path: bool,
+    /// Whether the person is asked once for each program and service.
+    pub confirm: bool,
+    /// Which programs they let use what for good, by path.
+    pub allowed: BTreeMap<ServiceName, Vec<String>>,
 }
 
 impl Routes {

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::failure;
-use crate::control::{Failure, FailureKind, SignedIn};
+use crate::control::{Answer, Failure, FailureKind, SignedIn};
 use crate::model::{AccountName, ServiceName, ToolName};
 use crate::view::StateName;
 
@@ -301,5 +301,39 @@ pub mod bridge {
             Some(said) => format!("{said} (HTTP {status})"),
             None => format!("The server answered HTTP {status}."),
         }
+    }
+}
+
+/// A setting that is nothing.
+pub const NONE: &str = "none";
+
+/// A setting in the list that the environment overrides.
+#[must_use]
+pub fn overridden(value: &str, variable: &str) -> String {
+    format!("{value} ({variable} counts)")
+}
+
+/// A setting was changed.
+#[must_use]
+pub fn set(key: &str, value: &str, overridden_by: Option<&str>) -> String {
+    match overridden_by {
+        None => format!("{key} is {value} now."),
+        Some(variable) => format!("{key} is {value} in config.toml; as long as {variable} is set, that counts."),
+    }
+}
+
+/// Behind a line of the activity: what asked.
+#[must_use]
+pub fn by_program(program: &str) -> String {
+    format!(" [{program}]")
+}
+
+/// What a program may do now.
+#[must_use]
+pub fn confirmed(program: &str, service: &str, answer: Answer) -> String {
+    match answer {
+        Answer::Always => format!("{program} may use {service} from now on."),
+        Answer::Hour => format!("{program} may use {service} for an hour."),
+        Answer::No => format!("{program} may not use {service} for an hour."),
     }
 }

@@ -103,6 +103,22 @@ pub fn refusal(refusal: &Refusal) -> Refused {
             format!("{service} answered with an address that must not be followed."),
             String::new(),
         ),
+        Refusal::NotConfirmed { program, wish } => refused(
+            "Not allowed by the person",
+            format!("{program} may not use {} with the key of {}: you said no.", wish.service, wish.tool),
+            "It asks again after an hour.",
+        ),
+        Refusal::ConfirmationNeeded { program, wish } => refused(
+            "Waiting for the person",
+            format!(
+                "{program} wants to use {} with the key of {}, and you have not said yet whether it may.",
+                wish.service, wish.tool
+            ),
+            format!(
+                "Answer in Signbell's notification or window, or run `signbell tool allow {} {}`.",
+                wish.tool, wish.service
+            ),
+        ),
         Refusal::UnusableToken => {
             refused("Unusable token", "The provider's token can't be sent in a header.", String::new())
         }

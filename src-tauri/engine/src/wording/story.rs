@@ -71,14 +71,14 @@ pub fn waited(names: &impl Names) -> String {
 
 /// A request waits.
 #[must_use]
-pub fn held(names: &impl Names) -> String {
-    format!("{} waits for you to sign in to {}", names.tool(), names.account())
+pub fn held(who: &str, names: &impl Names) -> String {
+    format!("{who} waits for you to sign in to {}", names.account())
 }
 
 /// A request waits no more.
 #[must_use]
-pub fn hold_over(names: &impl Names) -> String {
-    format!("{} stopped waiting for {}", names.tool(), names.account())
+pub fn hold_over(who: &str, names: &impl Names) -> String {
+    format!("{who} stopped waiting for {}", names.account())
 }
 
 /// A refusal was recognised and could not be mended.

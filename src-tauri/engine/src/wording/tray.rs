@@ -119,6 +119,12 @@ pub fn tooltip_needs_you(language: Language, first: &str, accounts: usize) -> St
     count(language, "tray.tip.needs", accounts.max(1), &[("name", first)])
 }
 
+/// The tooltip while a program waits for an answer; `title` is the question's.
+#[must_use]
+pub fn tooltip_asks(title: &str) -> String {
+    format!("Signbell: {title}")
+}
+
 /// The tooltip while an account's store can't be read.
 #[must_use]
 pub fn tooltip_unavailable(language: Language, short_title: &str, state_words: &str) -> String {

@@ -54,7 +54,10 @@ pub(super) fn port(settings: &Settings) -> Option<Finding> {
 /// A sealed file that is there and not in use.
 pub(super) fn sealed_file(paths: &Paths, view: Option<&AppView>) -> Option<Finding> {
     let chosen = std::env::var("SIGNBELL_VAULT").is_ok_and(|vault| vault == "sealed-file");
-    let sealed = signbell_engine::wording::vault_kind(signbell_engine::vault::StoreKind::SealedFile);
+    let sealed = signbell_engine::wording::states::vault_kind(
+        signbell_engine::wording::language::Language::En,
+        signbell_engine::vault::StoreKind::SealedFile,
+    );
     let in_use = view.map_or(chosen, |view| view.proxy.vault == sealed);
     (checkup::has_sealed_file(paths) && !in_use).then(|| found("sealed file", State::Note, words::SEALED_UNUSED))
 }

@@ -15,6 +15,9 @@ const RUN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The lasting one's certificate is made anew at each start, so this is for machines that are seldom on.
 const LASTING_LIFE: Duration = Duration::from_secs(825 * 24 * 3600);
 
+/// Where its key is kept in the vault.
+pub const AUTHORITY_ITEM: &str = "forward-authority";
+
 /// The authorities of one engine.
 pub struct Authorities {
     vault: Vault,
@@ -80,7 +83,7 @@ impl Authorities {
         if let Some(authority) = lasting.as_ref().filter(|authority| *authority.hosts() == hosts) {
             return Ok(Arc::clone(authority));
         }
-        let item = ItemName::new("forward-authority")?;
+        let item = ItemName::new(AUTHORITY_ITEM)?;
         let key = match self.vault.read(&item).await? {
             Some(key) => key,
             None => {

@@ -35,7 +35,7 @@ pub(super) async fn blind(
     client: OnUpgrade,
 ) -> Result<Response<Body>, Refusal> {
     let forwarding = &conversation.proxy.forwarding;
-    let mut upstream = dial(&forwarding.way_out(), address, conversation.proxy.address).await?;
+    let mut upstream = dial(&forwarding.way_out(), address, conversation.proxy.address()).await?;
     let off = forwarding.until_off();
     tokio::spawn(async move {
         let Ok(client) = client.await else { return };
@@ -62,6 +62,8 @@ pub(super) fn open(
         proxy: Arc::clone(&conversation.proxy),
         entrance: Entrance::Opened(Arc::new(opened)),
         peer: conversation.peer,
+        port: conversation.port,
+        caller: conversation.caller.clone(),
         stop: conversation.stop.clone(),
         tasks: conversation.tasks.clone(),
     };

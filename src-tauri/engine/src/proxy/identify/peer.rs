@@ -19,6 +19,15 @@ pub enum PeerError {
     Lookup(#[source] io::Error),
 }
 
+/// Whose the other end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's number.
+    pub uid: u32,
+    /// The socket's own number, by which its process can be found.
+    pub inode: u32,
+}
+
 /// The user that this process runs as, in the sense in which sockets are owned (effective, which is
 /// what the file-system user follows). `None` where users have no number.
 #[must_use]
@@ -46,7 +55,7 @@ mod system {
     use netlink_sys::protocols::NETLINK_SOCK_DIAG;
     use netlink_sys::{Socket, SocketAddr as NetlinkAddr};
 
-    use super::PeerError;
+    use super::{Owner, PeerError};
 
     /// One header and a socket's `inet_diag_msg` take 88 octets; attributes were not asked for.
     const REPLY_LIMIT: usize = 1024;
@@ -69,7 +78,7 @@ mod system {
             Self::default()
         }
 
-        /// The user who owns the socket at `peer` that is connected to ours at `local`. `Ok(None)`
+        /// Who owns the socket at `peer` that is connected to ours at `local`. `Ok(None)`
         /// means that this system can't tell, which is never so on Linux.
         ///
         /// It takes some microseconds and doesn't block: the kernel answers within `send`.
@@ -78,7 +87,7 @@ mod system {
         ///
         /// [`PeerError::Gone`] if the client has closed its socket meanwhile, and
         /// [`PeerError::Lookup`] if netlink can't be used here.
-        pub fn peer_uid(&self, local: SocketAddr, peer: SocketAddr) -> Result<Option<u32>, PeerError> {
+        pub fn owner(&self, local: SocketAddr, peer: SocketAddr) -> Result<Option<Owner>, PeerError> {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let id = client_socket(local, peer);
             if let Some(netlink) = kept.as_mut() {
@@ -121,7 +130,7 @@ mod system {
             Ok(Self { socket, sequence: 0 })
         }
 
-        fn owner(&mut self, id: &SocketId) -> Result<u32, PeerError> {
+        fn owner(&mut self, id: &SocketId) -> Result<Owner, PeerError> {
             self.ask(id).map_err(PeerError::Lookup)?;
             let found = self.reply()?;
             // When the connection isn't there, the kernel goes on to look for a listener on the
@@ -133,7 +142,7 @@ mod system {
                 && found.socket_id.destination_address.to_canonical() == id.destination_address;
             // A socket that no process holds any more has no inode, and user 0 instead of its own.
             let held = found.state != TCP_TIME_WAIT && found.inode != 0;
-            if ours && held { Ok(found.uid) } else { Err(PeerError::Gone) }
+            if ours && held { Ok(Owner { uid: found.uid, inode: found.inode }) } else { Err(PeerError::Gone) }
         }
 
         fn ask(&mut self, id: &SocketId) -> io::Result<()> {
@@ -194,7 +203,7 @@ mod system {
 mod system {
     use std::net::SocketAddr;
 
-    use super::PeerError;
+    use super::{Owner, PeerError};
 
     /// Can't tell here: no interface that names the owner of a loopback connection to an ordinary
     /// process is used on this system.
@@ -213,7 +222,7 @@ mod system {
         /// # Errors
         ///
         /// None here.
-        pub fn peer_uid(&self, _local: SocketAddr, _peer: SocketAddr) -> Result<Option<u32>, PeerError> {
+        pub fn owner(&self, _local: SocketAddr, _peer: SocketAddr) -> Result<Option<Owner>, PeerError> {
             Ok(None)
         }
     }
@@ -253,7 +262,7 @@ mod tests {
         ] {
             let (_client, server) = connected(listen, connect);
             let (local, peer) = ends(&server);
-            let uid = lookup.peer_uid(local, peer).expect(listen);
+            let uid = lookup.owner(local, peer).expect(listen).map(|owner| owner.uid);
             assert_eq!(uid, own_uid(), "{listen} from {connect}");
         }
     }
@@ -282,7 +291,7 @@ mod tests {
         );
         let (server, peer) = listener.accept().expect("accept");
         let local = server.local_addr().expect("local");
-        let uid = PeerLookup::new().peer_uid(local, peer).expect("lookup");
+        let uid = PeerLookup::new().owner(local, peer).expect("lookup").map(|owner| owner.uid);
         assert_eq!(uid, Some(65534));
     }
 
@@ -293,10 +302,10 @@ mod tests {
         let (local, peer) = ends(&server);
         drop(client);
         // FIN-WAIT-2: the kernel still has the socket, but no process does.
-        assert!(matches!(lookup.peer_uid(local, peer), Err(PeerError::Gone)));
+        assert!(matches!(lookup.owner(local, peer), Err(PeerError::Gone)));
         drop(server);
         // TIME-WAIT, where the user would be reported as 0.
-        assert!(matches!(lookup.peer_uid(local, peer), Err(PeerError::Gone)));
+        assert!(matches!(lookup.owner(local, peer), Err(PeerError::Gone)));
     }
 
     #[test]
@@ -304,7 +313,7 @@ mod tests {
         let (client, server) = connected("127.0.0.1:0", "127.0.0.1");
         client.shutdown(std::net::Shutdown::Write).expect("shutdown");
         let (local, peer) = ends(&server);
-        let uid = PeerLookup::new().peer_uid(local, peer).expect("lookup");
+        let uid = PeerLookup::new().owner(local, peer).expect("lookup").map(|owner| owner.uid);
         assert_eq!(uid, own_uid());
     }
 
@@ -313,7 +322,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let listening = listener.local_addr().expect("address");
         let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
-        assert!(matches!(PeerLookup::new().peer_uid(nobody, listening), Err(PeerError::Gone)));
+        assert!(matches!(PeerLookup::new().owner(nobody, listening), Err(PeerError::Gone)));
     }
 
     #[test]
@@ -322,6 +331,6 @@ mod tests {
         lookup.break_socket();
         let (_client, server) = connected("127.0.0.1:0", "127.0.0.1");
         let (local, peer) = ends(&server);
-        assert_eq!(lookup.peer_uid(local, peer).expect("lookup"), own_uid());
+        assert_eq!(lookup.owner(local, peer).expect("lookup").map(|owner| owner.uid), own_uid());
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::strict::StrictFraming;
 use crate::proxy::Proxy;
 use crate::proxy::forward_proxy::Opened;
-use crate::proxy::identify::Peer;
+use crate::proxy::identify::{Caller, Peer};
 use crate::proxy::respond::Body;
 
 /// A whole head must be here within this time; a connection between two requests may rest as long
@@ -38,6 +38,10 @@ pub(in crate::proxy) struct Conversation {
     pub(in crate::proxy) proxy: Arc<Proxy>,
     pub(in crate::proxy) entrance: Entrance,
     pub(in crate::proxy) peer: Peer,
+    /// The port that it came to, if to one.
+    pub(in crate::proxy) port: Option<u16>,
+    /// The program at its other end.
+    pub(in crate::proxy) caller: Caller,
     pub(in crate::proxy) stop: CancellationToken,
     /// What an ending engine waits for.
     pub(in crate::proxy) tasks: TaskTracker,
@@ -53,7 +57,8 @@ impl Conversation {
         let conversation = Arc::new(self);
         let io = StrictFraming::new(stream);
         let framing = io.handle();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(conversation.caller.clone());
             let (conversation, framing) = (Arc::clone(&conversation), framing.clone());
             async move {
                 let response = match framing.refusal(&request) {

@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::Door;
 use super::conversation::{Conversation, Entrance};
-use super::lanes::Lanes;
-use crate::proxy::Proxy;
-use crate::proxy::identify::Peer;
+use crate::proxy::identify::{From, Peer};
 
 /// The listening socket.
 pub(super) struct Socket(UnixListener);
@@ -33,7 +31,8 @@ impl Socket {
     }
 
     /// Serves until `stop`.
-    pub(super) async fn serve(self, proxy: Arc<Proxy>, lanes: Arc<Lanes>, tasks: TaskTracker, stop: CancellationToken) {
+    pub(super) async fn serve(self, door: Door, stop: CancellationToken) {
+        let Door { proxy, programs, lanes, tasks, .. } = door;
         loop {
             let accepted = tokio::select! {
                 accepted = self.0.accept() => accepted,
@@ -41,10 +40,16 @@ impl Socket {
             };
             // A socket belongs to the runtime that it was made on; it moves once, here.
             match accepted.and_then(|(stream, _)| Ok((peer(&stream), stream.into_std()?))) {
-                Ok((peer, stream)) => {
-                    let (proxy, stop) = (Arc::clone(&proxy), stop.clone());
-                    let conversation =
-                        Conversation { proxy, entrance: Entrance::Socket, peer, stop, tasks: tasks.clone() };
+                Ok(((peer, from), stream)) => {
+                    let conversation = Conversation {
+                        proxy: Arc::clone(&proxy),
+                        entrance: Entrance::Socket,
+                        peer,
+                        port: None,
+                        caller: programs.caller(from),
+                        stop: stop.clone(),
+                        tasks: tasks.clone(),
+                    };
                     tasks.spawn_on(serve(conversation, stream), lanes.next());
                 }
                 Err(e) => {
@@ -64,6 +69,8 @@ async fn serve(conversation: Conversation, stream: std::os::unix::net::UnixStrea
 }
 
 /// Whom we can't identify we do not serve.
-fn peer(stream: &UnixStream) -> Peer {
-    stream.peer_cred().map_or(Peer::Foreign, |peer| Peer::of(Some(peer.uid())))
+fn peer(stream: &UnixStream) -> (Peer, From) {
+    let Ok(peer) = stream.peer_cred() else { return (Peer::Foreign, From::Nowhere) };
+    let process = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+    (Peer::of(Some(peer.uid())), process.map_or(From::Nowhere, From::Process))
 }

@@ -2,11 +2,12 @@
 
 mod desk;
 mod desktop;
+mod settings;
 
 use super::Labels;
 
 /// Every table of German.
-pub(super) const GERMAN: &[Labels] = &[WINDOW, desk::GERMAN, desktop::GERMAN];
+pub(super) const GERMAN: &[Labels] = &[WINDOW, desk::GERMAN, desktop::GERMAN, settings::GERMAN];
 
 const WINDOW: Labels = &[
     ("language", "de"),

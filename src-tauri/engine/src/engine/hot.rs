@@ -1,0 +1,298 @@
+//! What the person set for the program itself, in force without a restart: by a command, by the window,
+//! or by an editor on `config.toml`.
+
+use std::io;
+
+use tokio_util::sync::CancellationToken;
+use toml_edit::DocumentMut;
+
+use super::core::{Core, lock};
+use super::port_holder;
+use crate::activity::Kind as Happened;
+use crate::bell::Reminders;
+use crate::config::{self, Config, Kind, NetworkConfig, SETTINGS, Setting};
+use crate::control::{Failure, SettingKind, SettingView};
+use crate::provider::{Clients, NetworkError, NetworkSettings};
+use crate::proxy::OutgoingSettings;
+use crate::proxy::listen::{Door, Port};
+use crate::secret::Secret;
+use crate::vault::StoreKind;
+use crate::view::DesktopView;
+use crate::wording;
+
+/// Settings that could not be put in force, in sentences; each stands until it is mended.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// `config.toml` can't be used as it is.
+    config: Option<String>,
+    /// The port that it names is somebody else's.
+    port: Option<String>,
+    /// Its network settings can't be used.
+    network: Option<String>,
+}
+
+/// What the environment says in place of `config.toml`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Overrides {
+    pub(super) port: bool,
+    pub(super) vault: bool,
+}
+
+impl Overrides {
+    fn of(self, key: &str) -> Option<&'static str> {
+        match key {
+            "proxy.port" if self.port => Some("SIGNBELL_PORT"),
+            "vault.kind" if self.vault => Some("SIGNBELL_VAULT"),
+            _ => None,
+        }
+    }
+}
+
+/// The port that is served now.
+pub(super) struct Listening {
+    door: Door,
+    /// Ends with the engine.
+    stop: CancellationToken,
+    /// Ends with this port.
+    here: CancellationToken,
+    /// What `config.toml` said when it was taken.
+    asked: u16,
+}
+
+impl Listening {
+    /// Begins to serve `port`.
+    pub(super) fn begin(door: Door, port: Port, asked: u16, stop: &CancellationToken) -> Self {
+        let here = stop.child_token();
+        door.serve(port, &here, stop);
+        Self { door, stop: stop.clone(), here, asked }
+    }
+}
+
+/// The ways that these settings ask for.
+fn ways(settings: &NetworkSettings) -> Result<(Clients, OutgoingSettings), NetworkError> {
+    Ok((Clients::new(settings)?, OutgoingSettings::new(settings)?))
+}
+
+impl Core {
+    /// What there is to say of settings that are not in force.
+    pub(super) fn setting_banners(&self) -> Vec<String> {
+        let config = self.config();
+        let troubles = lock(&self.troubles);
+        let kept = match self.vault.kind() {
+            StoreKind::Keyring => Some(config::VaultKind::Keyring),
+            StoreKind::SealedFile => Some(config::VaultKind::SealedFile),
+            StoreKind::Memory => None,
+        };
+        let vault = kept.filter(|kept| !self.overrides.vault && *kept != config.vault.kind);
+        let vault = vault.map(|kept| wording::vault_choice_banner(config.vault.kind.as_str(), kept.as_str()));
+        [troubles.config.clone(), troubles.port.clone(), troubles.network.clone(), vault]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// What the tray and the window themselves go by.
+    pub(super) fn desktop_view(config: &Config) -> DesktopView {
+        DesktopView {
+            theme: config.desktop.theme,
+            notifications: config.bell.notifications,
+            start_at_login: config.desktop.start_at_login,
+        }
+    }
+
+    /// Every setting.
+    pub(crate) fn settings_now(&self) -> Vec<SettingView> {
+        let config = self.config();
+        SETTINGS.iter().map(|setting| self.setting_view(setting, &config)).collect()
+    }
+
+    fn setting_view(&self, setting: &Setting, config: &Config) -> SettingView {
+        let key = setting.key();
+        let words = wording::setting(&key);
+        let mut view = SettingView {
+            title: words.title.to_owned(),
+            about: words.about.to_owned(),
+            kind: SettingKind::Switch,
+            choices: vec![],
+            least: None,
+            most: None,
+            unit: None,
+            value: setting.read(config),
+            default: setting.read(&Config::default()),
+            overridden_by: self.overrides.of(&key).map(str::to_owned),
+            key,
+        };
+        view.kind = match setting.kind {
+            Kind::Switch => SettingKind::Switch,
+            Kind::Minutes => SettingKind::Minutes,
+            Kind::Address => SettingKind::Address,
+            Kind::File => SettingKind::File,
+            Kind::Choice(choices) => {
+                view.choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
+                SettingKind::Choice
+            }
+            Kind::Number { least, most, unit } => {
+                (view.least, view.most, view.unit) = (Some(least), Some(most), Some(unit));
+                SettingKind::Number
+            }
+        };
+        view
+    }
+
+    /// Changes one setting, and puts it in force before it returns.
+    pub(crate) async fn settings_set(
+        &self,
+        key: &str,
+        text: &str,
+        passphrase: Option<Secret>,
+    ) -> Result<SettingView, Failure> {
+        let setting = config::setting(key).ok_or_else(|| wording::unknown_setting(key))?;
+        let mut alone = DocumentMut::new();
+        setting.write(&mut alone, text).map_err(|_| wording::bad_setting(setting, text))?;
+        match key {
+            "proxy.port" => self.must_be_free(&alone).await?,
+            // What can't be opened must not be turned on.
+            "proxy.forward" => {
+                let wanted: Config = toml_edit::de::from_str(&alone.to_string()).unwrap_or_default();
+                self.forward(Some(wanted.proxy.forward)).await?;
+            }
+            "vault.kind" => self.move_vault(&alone, passphrase).await?,
+            _ => {}
+        }
+        self.edit(|_, document| {
+            setting.write(document, text).map_err(|_| wording::bad_setting(setting, text))?;
+            if setting.section == "network"
+                && let Ok(whole) = toml_edit::de::from_str::<Config>(&document.to_string())
+            {
+                ways(&NetworkSettings::from(&whole.network)).map_err(|e| wording::bad_network(&e))?;
+            }
+            Ok(())
+        })?;
+        self.move_port().await;
+        let view = self.setting_view(setting, &self.config());
+        self.changed_by_person(&wording::setting_changed(key, &view.value.to_string()), |_| ());
+        Ok(view)
+    }
+
+    /// Says so before anything is written, where the port is somebody else's.
+    async fn must_be_free(&self, alone: &DocumentMut) -> Result<(), Failure> {
+        let wanted = toml_edit::de::from_str::<Config>(&alone.to_string()).unwrap_or_default().proxy.port;
+        if self.overrides.port || wanted == 0 || wanted == self.proxy.address().port() {
+            return Ok(());
+        }
+        match Port::bind(wanted).await {
+            Ok(_) => Ok(()),
+            Err(e) => Err(wording::port_not_free(wanted, holder(wanted, &e).await.as_deref())),
+        }
+    }
+
+    /// Puts what concerns the program itself in force; the port follows in [`Core::keep_port`].
+    pub(super) fn put_program_in_force(&self, config: &Config) {
+        self.bell.set_reminders(Reminders(config.bell.reminders.clone()));
+        self.proxy.budget.set(config.proxy.replay_bytes, config.proxy.replay_bytes_in_all);
+        self.put_network_in_force(&config.network);
+        self.port_wanted.notify_one();
+    }
+
+    fn put_network_in_force(&self, config: &NetworkConfig) {
+        let wanted = NetworkSettings::from(config);
+        let mut now = lock(&self.network);
+        let trouble = if *now == wanted {
+            None
+        } else {
+            match ways(&wanted) {
+                Ok((clients, outgoing)) => {
+                    self.http.put(clients);
+                    self.pools.put(outgoing);
+                    *now = wanted;
+                    None
+                }
+                Err(e) => Some(wording::network_banner(&e)),
+            }
+        };
+        lock(&self.troubles).network = trouble;
+    }
+
+    /// Keeps listening where `config.toml` says.
+    pub(super) async fn keep_port(&self) {
+        /// A port that is taken may become free.
+        const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+        loop {
+            let waits = lock(&self.troubles).port.is_some();
+            tokio::select! {
+                () = self.port_wanted.notified() => {}
+                () = tokio::time::sleep(AGAIN), if waits => {}
+            }
+            self.move_port().await;
+        }
+    }
+
+    /// Moves to the port that `config.toml` names. Where it is taken, we stay and say so.
+    async fn move_port(&self) {
+        if self.overrides.port {
+            return;
+        }
+        let mut listening = self.listening.lock().await;
+        let Some(listening) = listening.as_mut() else { return };
+        let wanted = self.config().proxy.port;
+        let trouble = if wanted == listening.asked || wanted == 0 || wanted == self.proxy.address().port() {
+            // Any free one: that which we have is as good.
+            listening.asked = wanted;
+            None
+        } else {
+            match Port::bind(wanted).await.and_then(|port| Ok((port.address()?, port))) {
+                Ok((address, port)) => {
+                    let here = listening.stop.child_token();
+                    listening.door.serve(port, &here, &listening.stop);
+                    self.proxy.set_address(address);
+                    std::mem::replace(&mut listening.here, here).cancel();
+                    listening.asked = wanted;
+                    self.activity
+                        .record(Happened::Changed, |record| record.text = wording::port_moved(&self.address()));
+                    None
+                }
+                Err(e) => {
+                    let holder = holder(wanted, &e).await;
+                    Some(wording::port_banner(wanted, holder.as_deref(), &self.address()))
+                }
+            }
+        };
+        lock(&self.troubles).port = trouble;
+        self.changed.notify_one();
+    }
+
+    /// `config.toml` may be another than the one in force: what it says counts, if it can be used.
+    pub(super) fn reread(&self) {
+        let _one_at_a_time = lock(&self.edits);
+        let path = self.paths.config_file();
+        let read = config::load(&path).map_err(|e| wording::config_banner(&e)).and_then(|file| {
+            // Some editors remove the file before they write the new one; and what is lost by a slip of the
+            // hand is not meant to be forgotten.
+            let gone = !path.exists() && lock(&self.settings).file != Config::default();
+            if gone { Err(wording::config_gone(&path)) } else { Ok(file) }
+        });
+        match read {
+            Ok(file) => {
+                lock(&self.troubles).config = None;
+                let old = std::mem::replace(&mut lock(&self.settings).file, file.clone());
+                if old != file {
+                    self.put_in_force();
+                    self.changed_by_person(wording::EDITED_BY_HAND, |_| ());
+                }
+            }
+            Err(words) => {
+                tracing::warn!("{words}");
+                lock(&self.troubles).config = Some(words);
+            }
+        }
+        self.changed.notify_one();
+    }
+}
+
+/// Who holds a port that can't be had.
+async fn holder(port: u16, error: &io::Error) -> Option<String> {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return Some(error.to_string());
+    }
+    tokio::task::spawn_blocking(move || port_holder::of(port)).await.ok().flatten()
+}

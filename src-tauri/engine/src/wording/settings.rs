@@ -1,0 +1,233 @@
+//! The words of the settings, and of what can be wrong with them.
+
+use super::failure;
+use crate::config::{ConfigError, Kind, Setting, Unit};
+use crate::control::{Failure, FailureKind};
+use crate::provider::NetworkError;
+use crate::vault::VaultError;
+
+/// A setting in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingWords {
+    /// A few words.
+    pub title: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// The words of the setting `section.name`.
+#[must_use]
+pub fn setting(key: &str) -> SettingWords {
+    let (title, about) = match key {
+        "proxy.port" => (
+            "Port",
+            "Where tools reach Signbell on this machine; 0 takes a free one at each start. Tools that were given the old address must be given the new one.",
+        ),
+        "proxy.hold_seconds" => {
+            ("Requests wait for you", "How long a request waits while you sign in; 0 turns waiting off.")
+        }
+        "proxy.hold_seconds_json_rpc" => {
+            ("MCP requests wait for you", "The same for JSON-RPC requests, whose clients give up after a minute.")
+        }
+        "proxy.answer_seconds" => ("Patience with services", "How long a service may take to begin its answer."),
+        "proxy.replay_bytes" => {
+            ("Kept of one request", "How much of a request's body is kept, so that it can be sent once more.")
+        }
+        "proxy.replay_bytes_in_all" => ("Kept of all requests", "How much is kept of all bodies together."),
+        "proxy.forward" => (
+            "Forward proxy",
+            "For programs that can't change their address: the port is an HTTPS proxy too, for who shows a tool's key.",
+        ),
+        "bell.notifications" => {
+            ("Notifications", "Whether the desktop shows them. The tray and the window say the same either way.")
+        }
+        "bell.reminders" => (
+            "Reminders",
+            "How many minutes after a notification that nobody answered the next one comes; the last stands for all that follow, none is no reminder.",
+        ),
+        "desktop.theme" => ("Appearance", "How the window looks: as the desktop does, light, or dark."),
+        "desktop.language" => ("Language", "The window's and the tray's language; where there is none, the system's."),
+        "desktop.start_at_login" => ("Start at login", "Whether the tray starts when you log in. The tray sees to it."),
+        "network.proxy" => (
+            "Corporate proxy",
+            "An http:// proxy for everything that is not on this machine. The environment's own is never used.",
+        ),
+        "network.extra_ca" => (
+            "Extra certificate authorities",
+            "A PEM file of authorities to trust besides the system's; it is read when the setting changes and at start.",
+        ),
+        "network.client_metadata_url" => (
+            "Client metadata document",
+            "Where Signbell's own client ID metadata document is published; its address is the client id at servers that take such.",
+        ),
+        "vault.kind" => (
+            "Tokens are kept in",
+            "The system's keyring, or a file sealed with a passphrase. `signbell settings set vault.kind` moves what is kept; a change by hand moves nothing and counts at the next start.",
+        ),
+        _ => ("", ""),
+    };
+    SettingWords { title, about }
+}
+
+/// What a setting can be, for one that was given something else.
+fn can_be(kind: Kind) -> String {
+    match kind {
+        Kind::Switch => "yes or no".into(),
+        Kind::Number { least, most, unit: Unit::Seconds } => {
+            format!("a time from {least} to {most} seconds, written 90, 90s, 5m or 1h")
+        }
+        Kind::Number { least, most, unit: Unit::Bytes } => format!("a number of bytes from {least} to {most}"),
+        Kind::Number { least, most, unit: Unit::None } => format!("a whole number from {least} to {most}"),
+        Kind::Minutes => "minutes from 1 up, 20 at most, written 10, 30, 2h; or none".into(),
+        Kind::Choice(choices) => choices.join(" or "),
+        Kind::Address => "an address that begins with http:// or https://".into(),
+        Kind::File => "a file's absolute path".into(),
+    }
+}
+
+/// There is no such setting.
+#[must_use]
+pub fn unknown_setting(key: &str) -> Failure {
+    let key: String = key.chars().take(60).collect();
+    failure(
+        FailureKind::Usage,
+        "unknown_setting",
+        format!("There is no setting {key:?}. `signbell settings list` shows those there are."),
+    )
+}
+
+/// It can't be that.
+#[must_use]
+pub fn bad_setting(setting: &Setting, text: &str) -> Failure {
+    let text: String = text.chars().take(80).collect();
+    failure(
+        FailureKind::Usage,
+        "bad_value",
+        format!("{} can't be {text:?}: it is {}. Nothing was changed.", setting.key(), can_be(setting.kind)),
+    )
+}
+
+/// The port that was chosen is somebody else's.
+#[must_use]
+pub fn port_not_free(port: u16, holder: Option<&str>) -> Failure {
+    let by = holder.unwrap_or("another program");
+    failure(
+        FailureKind::Failed,
+        "port_taken",
+        format!("Port {port} is taken by {by}. Nothing was changed; end that program, or choose another port."),
+    )
+}
+
+/// The network can't be reached like that.
+#[must_use]
+pub fn bad_network(error: &NetworkError) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "bad_network",
+        format!("The network can't be reached so: {error}. Nothing was changed."),
+    )
+}
+
+/// The banner while `config.toml` has a mistake.
+#[must_use]
+pub fn config_banner(error: &ConfigError) -> String {
+    let at = |path: &str, line: Option<usize>| match line {
+        Some(line) => format!("{path}, line {line}"),
+        None => path.to_owned(),
+    };
+    let what = match error {
+        ConfigError::Syntax { path, line, brief, .. } => format!("{}: {brief}", at(path, *line)),
+        ConfigError::Meaning { path, line, what } => format!("{}: {what}", at(path, *line)),
+        other => other.to_string(),
+    };
+    format!("{}. The last good settings stay in force until it is mended.", what.trim_end_matches('.'))
+}
+
+/// The banner while `config.toml` is not there any more.
+#[must_use]
+pub fn config_gone(path: &std::path::Path) -> String {
+    format!("{} is gone. The last good settings stay in force until Signbell ends.", path.display())
+}
+
+/// The banner while the port that `config.toml` names is somebody else's.
+#[must_use]
+pub fn port_banner(port: u16, holder: Option<&str>, address: &str) -> String {
+    let by = holder.unwrap_or("another program");
+    format!("config.toml names port {port}, which is taken by {by}. Signbell stays at {address}.")
+}
+
+/// The banner while the network settings can't be used.
+#[must_use]
+pub fn network_banner(error: &NetworkError) -> String {
+    format!("The network settings in config.toml can't be used: {error}. The last good ones stay in force.")
+}
+
+/// The banner while tokens are kept elsewhere than `config.toml` says.
+#[must_use]
+pub fn vault_choice_banner(wanted: &str, kept: &str) -> String {
+    format!(
+        "config.toml says that tokens are kept in: {wanted}; they are still in: {kept}. `signbell settings set vault.kind {wanted}` moves them; else put the old value back, or they are looked for there after the next start."
+    )
+}
+
+/// Where the port went.
+#[must_use]
+pub fn port_moved(address: &str) -> String {
+    format!("Tools reach Signbell at {address} now")
+}
+
+/// `config.toml` was edited by hand.
+pub const EDITED_BY_HAND: &str = "config.toml was edited, and what it says counts now";
+
+/// A setting was changed.
+#[must_use]
+pub fn setting_changed(key: &str, value: &str) -> String {
+    format!("Setting {key} is {value} now")
+}
+
+/// The environment says where tokens are kept.
+#[must_use]
+pub fn vault_overridden() -> Failure {
+    failure(
+        FailureKind::Usage,
+        "overridden",
+        "SIGNBELL_VAULT says where tokens are kept. Start Signbell without it, and choose then. Nothing was changed.",
+    )
+}
+
+/// A sealed file wants a passphrase.
+#[must_use]
+pub fn passphrase_wanted() -> Failure {
+    failure(
+        FailureKind::Usage,
+        "passphrase_missing",
+        "A sealed file needs a passphrase, now and at each start. `signbell settings set vault.kind sealed-file` in a terminal asks for it. Nothing was changed.",
+    )
+}
+
+/// The tokens stay where they are.
+#[must_use]
+pub fn vault_not_moved(why: &VaultError) -> Failure {
+    failure(
+        FailureKind::Unavailable,
+        super::vault_code(why),
+        format!("Your tokens stay where they are: {why}. Nothing was changed."),
+    )
+}
+
+/// The tokens stay where they are, for the choice could not be written down.
+#[must_use]
+pub fn vault_choice_unwritten(why: &str) -> Failure {
+    failure(FailureKind::Failed, "bad_config", format!("Your tokens stay where they are: {why}. Nothing was changed."))
+}
+
+/// Tokens are kept elsewhere now.
+#[must_use]
+pub fn vault_moved(to: &str, items: usize, left_behind: usize) -> String {
+    match left_behind {
+        0 => format!("What Signbell keeps ({items}) was moved to: {to}"),
+        _ => format!(
+            "What Signbell keeps ({items}) was moved to: {to}; {left_behind} could not be wiped in the old place"
+        ),
+    }
+}
