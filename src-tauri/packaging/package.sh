@@ -62,7 +62,7 @@ rpm() {
     # Fedora's zsh looks elsewhere.
     install -D -m 644 "$work/root/usr/share/zsh/vendor-completions/_signbell" "$work/root/usr/share/zsh/site-functions/_signbell"
     rm -r "$work/root/usr/share/zsh/vendor-completions"
-    (cd "$work/root" && find usr -type f -printf '/%p\n' | sort | sed 's|^/usr/share/man/.*|%doc &|; s|^/usr/share/doc/.*|%doc &|') > "$work/files"
+    (cd "$work/root" && find usr -not -type d -printf '/%p\n' | sort | sed 's|^/usr/share/man/.*|%doc &|; s|^/usr/share/doc/.*|%doc &|') > "$work/files"
     rpmbuild -bb --quiet \
         ${QUICK:+--define "_binary_payload w1.gzdio"} \
         --define "_topdir $work/rpm" --define "_rpmdir $folder" --define "_build_id_links none" \

@@ -20,6 +20,8 @@ put() { install -D -m "$1" "$2" "$root/usr/$3"; }
 rm -rf "$root"
 put 755 "$programs/signbell" bin/signbell
 put 755 "$programs/signbell-desktop" bin/signbell-desktop
+# Docker looks for its helpers by such a name.
+ln -s signbell "$root/usr/bin/docker-credential-signbell"
 put 644 "$here/signbell.desktop" share/applications/signbell.desktop
 put 644 "$here/signbell.service" lib/systemd/user/signbell.service
 put 644 "$top/icons/32x32.png" share/icons/hicolor/32x32/apps/signbell.png

@@ -130,7 +130,7 @@ impl Room {
             Act::SignIn => drop(self.sandbox.run(&["sign-in", "ada", "--force"])?),
             Act::SignOut => drop(self.sandbox.run(&["sign-out", "ada"])?),
             Act::Configure => {
-                let replay = if n % 2 == 0 { "--replay-unsafe=no" } else { "--replay-unsafe=yes" };
+                let replay = if n.is_multiple_of(2) { "--replay-unsafe=no" } else { "--replay-unsafe=yes" };
                 drop(self.sandbox.run(&["service", "set", "notes", replay])?);
             }
         }

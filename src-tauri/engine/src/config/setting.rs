@@ -103,6 +103,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Number { least: 0, most: 16 * GIB, unit: Unit::Bytes },
         read: |c| json!(c.proxy.replay_bytes_in_all),
     },
+    Setting { section: "proxy", name: "forward", kind: Kind::Switch, read: |c| json!(c.proxy.forward) },
     Setting { section: "bell", name: "notifications", kind: Kind::Switch, read: |c| json!(c.bell.notifications) },
     Setting { section: "bell", name: "reminders", kind: Kind::Minutes, read: |c| json!(c.bell.reminders) },
     Setting {

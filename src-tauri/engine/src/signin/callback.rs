@@ -92,6 +92,7 @@ fn known_code(error: &str) -> String {
 
 /// What a redirect must show at `https://a.test`.
 #[cfg(any(test, fuzzing))]
+#[allow(clippy::panic, reason = "what is above is what it reads")]
 pub(super) fn check(state: &str, announced: bool) -> Check {
     let metadata = serde_json::json!({
         "issuer": "https://a.test",

@@ -62,7 +62,7 @@ pub fn setting(key: &str) -> SettingWords {
         ),
         "vault.kind" => (
             "Tokens are kept in",
-            "The system's keyring, or a file sealed with a passphrase. `signbell settings set vault.kind` moves what is kept; a change by hand moves nothing and counts at the next start.",
+            "The system's keyring, or a file sealed with a passphrase. `signbell settings set vault.kind sealed-file` (or `keyring`) moves what is kept; a change by hand moves nothing and counts at the next start.",
         ),
         _ => ("", ""),
     };
