@@ -35,6 +35,7 @@ test: ## formatting, lints, licences and all tests
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	npm ci --silent --no-audit --no-fund --prefix tests/mcp
 	npm ci --silent --no-audit --no-fund --prefix tests/axe
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix tests/inspector
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory $(deny)
 	$(deny) --locked check bans licenses sources
@@ -91,7 +92,7 @@ fmt: ## format the Rust code
 
 clean: ## remove what was built
 	cargo clean
-	rm -rf tests/provider/node_modules tests/mcp/node_modules tests/axe/node_modules
+	rm -rf tests/provider/node_modules tests/mcp/node_modules tests/axe/node_modules tests/inspector/node_modules
 
 # Unoptimised, for its build would be longer than all of its runs.
 $(deny):
