@@ -166,6 +166,7 @@ fn filled_in(word: String) -> String {
     match word.as_str() {
         "URL" | "ADDRESS" => "https://x.test".to_owned(),
         "NUMBER" | "PORT" => "8401".to_owned(),
+        "FILE" => "carried.toml".to_owned(),
         name if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') => "x".to_owned(),
         _ => word,
     }
