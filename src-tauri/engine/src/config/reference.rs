@@ -81,6 +81,10 @@ const NAMED: &[Named] = &[
                 "token_variables",
                 "Variables in which a client wants some token before it calls, if not the preset's; `signbell run` puts a placeholder there.",
             ),
+            (
+                "rewrite_addresses",
+                "Whether its own addresses in what it answers become the tool's: what a package registry needs.",
+            ),
             ("inject", "How the token is put in, if not as the preset says."),
             ("rules", "How it says that a token is no good: `[[services.NAME.rules]]`, see rules.md."),
         ],
