@@ -531,6 +531,9 @@ pub(crate) enum Settings {
         /// What it is to be; an empty text for the default.
         #[arg(allow_hyphen_values = true)]
         value: String,
+        /// Don't ask, where a setting widens what tools can do.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -26,7 +26,11 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Problem> {
 /// Keeps what the file says beside it, for its owner alone.
 pub(crate) fn backup(path: &Path, text: &str, date: &str) -> Result<PathBuf, Problem> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let copy = path.with_file_name(format!("{name}.signbell-{date}.bak"));
+    // Two runs within a second: what the first one kept is the person's own.
+    let numbered = |n: u32| path.with_file_name(format!("{name}.signbell-{date}-{n}.bak"));
+    let plain = path.with_file_name(format!("{name}.signbell-{date}.bak"));
+    let copy = std::iter::once(plain).chain((2..).map(numbered)).find(|copy| !copy.exists());
+    let copy = copy.unwrap_or_else(|| numbered(0));
     let failed = |source| Problem::Io { path: copy.clone(), source };
     put(&copy, text, Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(copy)

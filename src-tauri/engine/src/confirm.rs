@@ -142,7 +142,10 @@ impl Confirms {
         let mut book = self.book();
         let open = book.open.remove(&id)?;
         let until = clock::now().plus(HOUR).boot_ms;
-        book.said.insert(open.wish.clone(), (answer, until));
+        // "Always" stands in the settings, where it can be taken back.
+        if answer != Answer::Always {
+            book.said.insert(open.wish.clone(), (answer, until));
+        }
         open.answer.send_replace(Some(answer));
         drop(book);
         self.inner.changed.notify_one();

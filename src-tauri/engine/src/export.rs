@@ -2,7 +2,7 @@
 //!
 //! What travels: providers, accounts, services, and tools by name. What does not: tokens, client secrets and
 //! keys (they never were in the settings), digests of tools' keys (each machine makes its own), the leave to
-//! print an account's token (given on each machine), and what belongs to one machine or its network: the
+//! print an account's token and the programs that were allowed for good (given on each machine), and what belongs to one machine or its network: the
 //! proxy's port, the corporate proxy, extra authorities.
 
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) const FORM: i64 = 1;
 
 /// What travels, and what of each does not.
 pub(crate) const SECTIONS: [(&str, &[&str]); 4] =
-    [("providers", &[]), ("accounts", &["allow_token"]), ("services", &[]), ("tools", &["key_sha256"])];
+    [("providers", &[]), ("accounts", &["allow_token"]), ("services", &[]), ("tools", &["key_sha256", "allowed"])];
 
 /// The text of an export, and what it has of each kind.
 #[derive(Debug)]

@@ -295,3 +295,40 @@ fn tokens_move_to_the_keyring_and_back_and_none_is_lost() -> Result<()> {
     world.sandbox.run_ok(&["refresh", "ada"])?;
     Ok(())
 }
+
+#[test]
+fn t10_a_file_that_is_lost_takes_nothing_with_it() -> Result<()> {
+    let (world, access) = World::signed_in("lost")?;
+    let sandbox = &world.sandbox;
+    let good = fs::read_to_string(config(sandbox))?;
+    for lost in [None, Some(""), Some(" \n")] {
+        match lost {
+            None => fs::remove_file(config(sandbox))?,
+            Some(text) => fs::write(config(sandbox), text)?,
+        }
+        wait_banner(sandbox, &["is gone"])?;
+        // A change would be all that is left in it.
+        refused(sandbox, &["settings", "set", "desktop.theme", "dark"], 1, "config_gone")?;
+        refused(sandbox, &["tool", "add", "other", "--service", "notes"], 1, "config_gone")?;
+        ensure!(access.get("/me")?["login"] == "ada", "{lost:?}");
+        save(sandbox, &good)?;
+        wait_banner(sandbox, &[])?;
+    }
+    sandbox.run_ok(&["settings", "set", "desktop.theme", "dark"])?;
+    ensure!(access.get("/me")?["login"] == "ada");
+    Ok(())
+}
+
+#[test]
+fn g1_no_password_of_a_proxy_is_told_and_nothing_is_turned_on_without_a_word() -> Result<()> {
+    let world = World::new("told")?;
+    let sandbox = &world.sandbox;
+    sandbox.run_ok(&["settings", "set", "network.proxy", "http://ada:hunter2@127.0.0.1:9"])?;
+    let activity = sandbox.run_ok(&["activity"])?;
+    ensure!(activity.contains("network.proxy") && !activity.contains("hunter2"), "{activity}");
+    ensure!(sandbox.run(&["settings", "set", "proxy.forward", "yes"])?.code == Some(13), "nobody was asked");
+    ensure!(value(sandbox, "proxy.forward")? == false);
+    sandbox.run_ok(&["settings", "set", "proxy.forward", "yes", "--yes"])?;
+    ensure!(value(sandbox, "proxy.forward")? == true);
+    Ok(())
+}

@@ -36,7 +36,8 @@ async fn ask(context: &Context, on: Option<bool>) -> Result<Forwarding, Failure>
 }
 
 /// It widens what tools can do, so the person says so: at a terminal, or with `--yes`.
-fn confirm(context: &Context, yes: bool) -> Result<(), Failure> {
+/// Turning it on widens what tools can do: somebody has to say so.
+pub(super) fn confirm(context: &Context, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use crate::table::table;
 
 /// The one setting that takes more than its value.
 const VAULT: &str = "vault.kind";
+const FORWARD: &str = "proxy.forward";
 
 pub(super) async fn run(context: &Context, command: Settings) -> Result<(), Failure> {
     match command {
@@ -23,7 +24,10 @@ pub(super) async fn run(context: &Context, command: Settings) -> Result<(), Fail
             let setting = found.ok_or_else(|| signbell_engine::wording::unknown_setting(&key))?;
             context.out.result(&setting, || text(&setting.value))
         }
-        Settings::Set { key, value } => {
+        Settings::Set { key, value, yes } => {
+            if key == FORWARD && value != "no" {
+                super::forward::confirm(context, yes)?;
+            }
             let passphrase = if key == VAULT && value == "sealed-file" { passphrase()? } else { None };
             let set = settings(context, &Request::SettingsSet { key, value, passphrase }).await?;
             let setting = set.first().ok_or_else(words::odd_reply)?;

@@ -114,11 +114,24 @@ impl Core {
     ) -> Result<T, Failure> {
         let one_at_a_time = lock(&self.edits);
         let now = self.config();
+        if self.file_is_gone() {
+            return Err(wording::config_gone_failure(&self.paths.config_file()));
+        }
         let (file, outcome) = config::edit(&self.paths.config_file(), |document| change(&now, document))?;
         lock(&self.settings).file = file;
         self.put_in_force();
         drop(one_at_a_time);
         Ok(outcome)
+    }
+
+    /// Whether `config.toml` is missing or blank, while something else is in force: lost by a slip of the hand,
+    /// a full disk, an editor between two steps. What is in force must not be forgotten for that (T10).
+    pub(super) fn file_is_gone(&self) -> bool {
+        let blank = match std::fs::read_to_string(self.paths.config_file()) {
+            Ok(text) => text.trim().is_empty(),
+            Err(e) => e.kind() == std::io::ErrorKind::NotFound,
+        };
+        blank && lock(&self.settings).file != Config::default()
     }
 
     /// The same for what is there for a while only.

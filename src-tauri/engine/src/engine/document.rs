@@ -121,6 +121,10 @@ pub(super) fn remove_service(document: &mut DocumentMut, service: &ServiceName) 
         if let Some(list) = list {
             list.retain(|entry| entry.as_str() != Some(service.as_str()));
         }
+        // Another service of this name is not what was allowed.
+        if let Some(allowed) = tool.get_mut("allowed").and_then(Item::as_table_like_mut) {
+            allowed.remove(service.as_str());
+        }
     }
 }
 

@@ -155,6 +155,7 @@ impl Core {
             "proxy.forward" => {
                 let wanted: Config = toml_edit::de::from_str(&alone.to_string()).unwrap_or_default();
                 self.forward(Some(wanted.proxy.forward)).await?;
+                return Ok(self.setting_view(setting, &self.config()));
             }
             "vault.kind" => self.move_vault(&alone, passphrase).await?,
             _ => {}
@@ -170,7 +171,12 @@ impl Core {
         })?;
         self.move_port().await;
         let view = self.setting_view(setting, &self.config());
-        self.changed_by_person(&wording::setting_changed(key, &view.value.to_string()), |_| ());
+        // An address may have a password in it, and the activity has no secrets.
+        let value = match setting.kind {
+            Kind::Address => None,
+            _ => Some(view.value.to_string()),
+        };
+        self.changed_by_person(&wording::setting_changed(key, value.as_deref()), |_| ());
         Ok(view)
     }
 
@@ -266,10 +272,8 @@ impl Core {
         let _one_at_a_time = lock(&self.edits);
         let path = self.paths.config_file();
         let read = config::load(&path).map_err(|e| wording::config_banner(&e)).and_then(|file| {
-            // Some editors remove the file before they write the new one; and what is lost by a slip of the
-            // hand is not meant to be forgotten.
-            let gone = !path.exists() && lock(&self.settings).file != Config::default();
-            if gone { Err(wording::config_gone(&path)) } else { Ok(file) }
+            // Some editors remove the file before they write the new one.
+            if self.file_is_gone() { Err(wording::config_gone(&path)) } else { Ok(file) }
         });
         match read {
             Ok(file) => {

@@ -1,5 +1,7 @@
 //! What the person takes back: a service from a tool, a setting from a service.
 
+use toml_edit::Item;
+
 use super::core::{Core, lock};
 use super::document::{unset, write_tool};
 use crate::control::Failure;
@@ -21,6 +23,11 @@ impl Core {
                 let mut tool = config.tools.get(name).cloned().ok_or_else(|| wording::unknown_tool(name))?;
                 tool.services.retain(|allowed| allowed != service);
                 write_tool(document, name, &tool);
+                let tool = document.get_mut("tools").and_then(|tools| tools.get_mut(name.as_str()));
+                let allowed = tool.and_then(|tool| tool.get_mut("allowed")).and_then(Item::as_table_like_mut);
+                if let Some(allowed) = allowed {
+                    allowed.remove(service.as_str());
+                }
                 Ok(())
             })?;
         }

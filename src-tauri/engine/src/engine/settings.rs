@@ -226,7 +226,7 @@ impl Core {
 
     /// Registers a tool, or lets one use more.
     pub(crate) fn tool_add(&self, add: &AddTool) -> Result<ToolKey, Failure> {
-        let (tool, key) = self.edit(|config, document| {
+        let (tool, key, widened) = self.edit(|config, document| {
             if let Some(unknown) = add.services.iter().find(|service| !config.services.contains_key(*service)) {
                 return Err(wording::unknown_service(unknown));
             }
@@ -234,17 +234,22 @@ impl Core {
             if key.is_some() {
                 (tool.expired, tool.key_in_path) = (add.expired, add.key_in_path);
             }
+            let before = tool.services.len();
             for service in &add.services {
                 if !tool.services.contains(service) {
                     tool.services.push(service.clone());
                 }
             }
             write_tool(document, &add.tool, &tool);
-            Ok((tool, key))
+            let widened = key.is_some() || tool.services.len() > before;
+            Ok((tool, key, widened))
         })?;
-        self.changed_by_person(&wording::tool_added(&add.tool, &tool.services, key.is_some()), |record| {
-            record.tool = Some(add.tool.clone());
-        });
+        // The trail tells what was widened, not what was asked for again.
+        if widened {
+            self.changed_by_person(&wording::tool_added(&add.tool, &tool.services, key.is_some()), |record| {
+                record.tool = Some(add.tool.clone());
+            });
+        }
         Ok(self.tool_key(&add.tool, &tool, key))
     }
 

@@ -149,6 +149,17 @@ pub fn config_gone(path: &std::path::Path) -> String {
     format!("{} is gone. The last good settings stay in force until Signbell ends.", path.display())
 }
 
+/// The same to whoever wants to change a setting now.
+#[must_use]
+pub fn config_gone_failure(path: &std::path::Path) -> Failure {
+    let words = config_gone(path);
+    failure(
+        FailureKind::Failed,
+        "config_gone",
+        format!("{words} Nothing was changed: a change would be all that is left in it. Put the file back first."),
+    )
+}
+
 /// The banner while the port that `config.toml` names is somebody else's.
 #[must_use]
 pub fn port_banner(port: u16, holder: Option<&str>, address: &str) -> String {
@@ -181,8 +192,11 @@ pub const EDITED_BY_HAND: &str = "config.toml was edited, and what it says count
 
 /// A setting was changed.
 #[must_use]
-pub fn setting_changed(key: &str, value: &str) -> String {
-    format!("Setting {key} is {value} now")
+pub fn setting_changed(key: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("Setting {key} is {value} now"),
+        None => format!("Setting {key} was changed"),
+    }
 }
 
 /// The environment says where tokens are kept.

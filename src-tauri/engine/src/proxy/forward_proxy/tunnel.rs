@@ -35,8 +35,13 @@ pub(super) async fn blind(
     client: OnUpgrade,
 ) -> Result<Response<Body>, Refusal> {
     let forwarding = &conversation.proxy.forwarding;
-    let mut upstream = dial(&forwarding.way_out(), address, conversation.proxy.address()).await?;
+    // Taken before the way is found: it may be turned off meanwhile.
     let off = forwarding.until_off();
+    let way_out = forwarding.way_out();
+    let mut upstream = tokio::select! {
+        upstream = dial(&way_out, address, conversation.proxy.address()) => upstream?,
+        () = off.cancelled() => return Err(ForwardRefusal::Off.into()),
+    };
     tokio::spawn(async move {
         let Ok(client) = client.await else { return };
         let mut client = TokioIo::new(client);

@@ -42,6 +42,9 @@ const PROMPT_API: &str = "org.freedesktop.Secret.Prompt";
 /// What the secret service says where it means "none".
 const NO_OBJECT: &str = "/";
 
+/// As long as a lock may last that nobody has to open.
+const A_MOMENT: Duration = Duration::from_millis(150);
+
 #[derive(Default)]
 pub(super) struct Gate(Arc<Mutex<Asking>>);
 
@@ -65,7 +68,13 @@ impl Gate {
     /// `Ok` if the item could be used now. If something is locked: starts asking
     /// the person, as far as the need allows and they have not refused.
     pub(super) fn pass(&self, item: &ItemName, need: Need) -> Result<(), VaultError> {
-        let Some(obstacle) = look(item)? else {
+        let mut found = look(item)?;
+        if found.is_some() && *lock(&self.0) == Asking::NotAsked {
+            // A keyring that is just being opened, or busy, is locked for a moment. Nobody is asked for that.
+            std::thread::sleep(A_MOMENT);
+            found = look(item)?;
+        }
+        let Some(obstacle) = found else {
             // However it came open: perhaps not by our prompt, which then still hangs.
             self.forget_refusal();
             return Ok(());
