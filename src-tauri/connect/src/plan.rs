@@ -31,6 +31,8 @@ pub struct Ask {
     pub env: bool,
     /// Take out instead of putting in.
     pub undo: bool,
+    /// The key in the file is no tool's any more, or is to be replaced: it is not kept.
+    pub forget_key: bool,
 }
 
 /// What is to be told besides the diff.
@@ -97,7 +99,8 @@ impl Plan {
             return Ok(Self { ask: ask.clone(), file, form, notes: vec![], needs_key: false, before, after, made });
         }
         let committed = ask.project || in_work_tree(&file);
-        let (form, needs_key) = form(ask, committed, key.or(known.as_ref()))?;
+        let kept = known.as_ref().filter(|_| !ask.forget_key);
+        let (form, needs_key) = form(ask, committed, key.or(kept))?;
         let wanted = Wanted {
             services: ask.services.clone(),
             proxy: ask.proxy.clone(),

@@ -8,6 +8,7 @@ use signbell_connect::client::Kind;
 use signbell_connect::plan::{Ask, Done, Journal, Plan};
 use signbell_connect::{Client, Form, Key, Places, Problem, Target, connected};
 
+use crate::checkup::Settings;
 use crate::clock;
 use crate::control::client::call;
 use crate::control::{AddTool, Failure, FailureKind, Reply, Request, ToolKey};
@@ -106,12 +107,23 @@ pub async fn offer(paths: &Paths, places: &Places, wish: Wish) -> Result<Offer, 
     };
     let Some(tool) = wish.tool() else { return Err(wording::cli::odd_reply()) };
     let tool_known = view.as_ref().is_some_and(|view| view.tools.iter().any(|known| known.tool == tool));
-    let ask = ask(places, &wish, view.as_ref(), &tool)?;
-    let plan = plan(paths, places, &ask, None)?;
+    let mut ask = ask(places, &wish, view.as_ref(), &tool)?;
+    let mut plan = plan(paths, places, &ask, None)?;
+    if !wish.undo && !plan.needs_key && is_nobodys(paths, &plan) {
+        ask.forget_key = true;
+        plan = self::plan(paths, places, &ask, None)?;
+    }
     if plan.needs_key && tool_known && !wish.rotate {
         return Err(wording::connect::key_unknown(&tool, wish.client));
     }
     Ok(Offer { plan, tool, tool_known, wish })
+}
+
+/// Whether the key that stands in the file is no tool's: removed since, or replaced by another.
+fn is_nobodys(paths: &Paths, plan: &Plan) -> bool {
+    let Form::Key(key) = &plan.form else { return false };
+    let settings = Settings::load(&paths.config_file());
+    settings.is_ok_and(|settings| settings.tool_of(key.expose()).is_none())
 }
 
 /// Does it: the tool first, then the file.
@@ -232,6 +244,7 @@ fn ask(places: &Places, wish: &Wish, view: Option<&AppView>, tool: &ToolName) ->
         stdio: wish.stdio,
         env: wish.env,
         undo: wish.undo,
+        forget_key: wish.rotate && !wish.undo,
     })
 }
 

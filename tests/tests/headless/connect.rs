@@ -304,3 +304,33 @@ fn the_mcp_inspector_does_what_its_file_says() -> Result<()> {
     ensure!(tools(&mcp.world)?.contains(&"cursor".to_owned()), "as another tool");
     Ok(())
 }
+
+#[test]
+fn a_key_that_is_no_tool_s_is_replaced_and_rotate_rotates() -> Result<()> {
+    let (world, _) = World::signed_in("dead-key")?;
+    let key = || -> Result<String> {
+        let header = json_file(&world, ".cursor/mcp.json")?["mcpServers"]["notes"]["headers"]["Authorization"].clone();
+        Ok(header.as_str().and_then(|header| header.strip_prefix("Bearer ")).context("no key")?.to_owned())
+    };
+    let works = |key: &str| -> Result<bool> {
+        let me = Curl::new(world.serve.url("/notes/me")).header("x-signbell-key", key).run()?;
+        Ok(me.status == 200)
+    };
+    connect(&world, &["cursor", "notes", "--yes"])?;
+    let first = key()?;
+    ensure!(works(&first)?);
+    connect(&world, &["cursor", "notes", "--rotate", "--yes"])?;
+    let second = key()?;
+    ensure!(second != first && works(&second)? && !works(&first)?, "it was not rotated");
+    // Its tool is gone, and with it the key: a new one is made.
+    world.sandbox.run_ok(&["tool", "remove", "cursor"])?;
+    connect(&world, &["cursor", "notes", "--yes"])?;
+    let third = key()?;
+    ensure!(third != second && works(&third)?, "the file has a dead key");
+    // Its key was replaced elsewhere: nobody has it any more, and that is said.
+    world.sandbox.run_ok(&["tool", "rotate", "cursor"])?;
+    refused(&world.sandbox, &["connect", "cursor", "notes", "--yes"], 1, "key_unknown")?;
+    connect(&world, &["cursor", "notes", "--rotate", "--yes"])?;
+    ensure!(works(&key()?)?);
+    Ok(())
+}

@@ -45,6 +45,7 @@ fn ask(client: Client) -> Ask {
         stdio: false,
         env: false,
         undo: false,
+        forget_key: false,
     }
 }
 
