@@ -46,9 +46,17 @@ static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     log_to_stderr();
-    match Role::from_args(std::env::args().skip(1)).and_then(start) {
+    let role = Role::from_args(std::env::args().skip(1));
+    let is_tray = matches!(role, Ok(Role::Tray));
+    match role.and_then(start) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => complain(&failure),
+        Err(failure) => {
+            // Started at login it has no terminal.
+            if is_tray {
+                notify::not_started(&failure);
+            }
+            complain(&failure)
+        }
     }
 }
 

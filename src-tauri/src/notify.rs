@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signbell_engine::control::Answer;
+use signbell_engine::control::{Answer, Failure};
 use signbell_engine::model::AccountName;
 use signbell_engine::view::AppView;
 use signbell_engine::wording::language::Language;
@@ -266,6 +266,19 @@ impl Ringer {
 }
 
 /// The buttons of a notification: what a click sends, and the words. The first is a click beside them.
+/// Says on the desktop that the tray could not be started. Where there is no desktop, whoever started us reads
+/// it on standard error.
+pub(crate) fn not_started(failure: &Failure) {
+    let mut notification = notify_rust::Notification::new();
+    notification.appname(words::NAME).summary(words::NOT_STARTED).body(&crate::plain::markup(&failure.message));
+    // The runtime that the tray would have had is gone by now.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let told = runtime.map(|runtime| runtime.block_on(notification.show_async()).map(drop));
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::debug!(?told, "not told on the desktop");
+    }
+}
+
 fn buttons(topic: &Topic, language: Language) -> Vec<&'static str> {
     let keys: &[(&str, Line)] = match topic {
         Topic::Account(_) => {

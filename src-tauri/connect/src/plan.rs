@@ -88,12 +88,21 @@ impl Plan {
     pub fn new(places: &Places, ask: &Ask, key: Option<&Key>, journal: &Journal) -> Result<Self, Problem> {
         let file = places.file(ask.client, ask.project).ok_or(Problem::NoProject)?;
         let before = write::read(&file)?;
-        let text = before.clone().unwrap_or_default();
-        let known = edit::key(ask.client, &text, &ask.proxy);
+        let mut text = before.clone().unwrap_or_default();
         let mut made = journal.get(&file);
+        let only: Vec<_> = ask.services.iter().map(|service| service.name.clone()).collect();
+        let only = (!only.is_empty()).then_some(only.as_slice());
+        let mut known = edit::key(ask.client, &text, &ask.proxy);
+        // What was written while we listened elsewhere is ours too.
+        for old in made.proxies.iter().filter(|old| **old != ask.proxy) {
+            // Some files name our host in another way.
+            let port = old.rfind(':').and_then(|at| old.get(at..)).unwrap_or_default();
+            if text.contains(port) {
+                known = known.or_else(|| edit::key(ask.client, &text, old));
+                text = edit::undo(ask.client, &text, old, only, made.part)?;
+            }
+        }
         if ask.undo {
-            let only: Vec<_> = ask.services.iter().map(|service| service.name.clone()).collect();
-            let only = (!only.is_empty()).then_some(only.as_slice());
             let after = edit::undo(ask.client, &text, &ask.proxy, only, made.part)?;
             let form = known.map_or(Form::Program, Form::Key);
             return Ok(Self { ask: ask.clone(), file, form, notes: vec![], needs_key: false, before, after, made });
@@ -119,6 +128,9 @@ impl Plan {
         notes.extend(edited.renamed.into_iter().map(|(service, called)| Note::Renamed { service, called }));
         made.file |= before.is_none();
         made.part |= edited.made;
+        if !made.proxies.contains(&ask.proxy) {
+            made.proxies.push(ask.proxy.clone());
+        }
         Ok(Self { ask: ask.clone(), file, form, notes, needs_key, before, after: edited.text, made })
     }
 
@@ -156,8 +168,12 @@ impl Plan {
         } else {
             write::write(&self.file, &self.after)?;
         }
-        let left = edit::connected(self.ask.client, &self.after, &self.ask.proxy).unwrap_or_default();
-        journal.set(&self.file, if left.is_empty() { Made::default() } else { self.made })?;
+        let mut made = self.made.clone();
+        let client = self.ask.client;
+        let is_left = |proxy: &String| edit::connected(client, &self.after, proxy).is_ok_and(|left| !left.is_empty());
+        made.proxies.retain(is_left);
+        let none_left = made.proxies.is_empty() && !is_left(&self.ask.proxy);
+        journal.set(&self.file, if none_left { Made::default() } else { made })?;
         Ok(Done { backup, removed })
     }
 }
@@ -182,12 +198,15 @@ fn form(ask: &Ask, committed: bool, key: Option<&Key>) -> Result<(Form, bool), P
 }
 
 /// What was not there before we wrote: only a record can tell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Made {
     /// The file.
     pub file: bool,
     /// The part of it that holds our entries.
     pub part: bool,
+    /// The addresses that our entries lead to: the port may have been another once.
+    pub proxies: Vec<String>,
 }
 
 /// The record of that, a file of Signbell's own.
@@ -202,7 +221,7 @@ impl Journal {
     }
 
     fn get(&self, file: &Path) -> Made {
-        self.all().get(&file.display().to_string()).copied().unwrap_or_default()
+        self.all().get(&file.display().to_string()).cloned().unwrap_or_default()
     }
 
     fn set(&self, file: &Path, made: Made) -> Result<(), Problem> {

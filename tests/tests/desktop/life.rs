@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use signbell_tests::sandbox::binary;
-use signbell_tests::{DesktopOptions, Shown, Tray, process, wait_ok};
+use signbell_tests::{DesktopOptions, Sandbox, Shown, Tray, process, wait_ok};
 
 use crate::world::{App, World};
 use crate::{SOON, proc, shot, turn};
@@ -33,6 +33,19 @@ fn killed_right_after_signing_in_it_is_signed_in_again_by_itself() -> Result<()>
         let found = world.sandbox.files_containing(secret, |file| !file.starts_with(&home))?;
         ensure!(found.is_empty(), "{found:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_tray_that_can_t_start_says_so_on_the_desktop() -> Result<()> {
+    let _turn = turn();
+    let sandbox = Sandbox::new("not-started")?;
+    let desktop = DesktopOptions::default().without_panel().without_keyring().start(&sandbox)?;
+    sandbox.set_env("SIGNBELL_VAULT", "sealed-file");
+    let ended = process::run(sandbox.command(binary("signbell-desktop")?), b"", SOON)?;
+    ensure!(ended.code == Some(11), "{ended:?}");
+    let told = desktop.notifications().wait_for(|shown| shown.summary == "Signbell did not start", SOON)?;
+    ensure!(told.body.contains("SIGNBELL_PASSPHRASE"), "{told:?}");
     Ok(())
 }
 

@@ -334,3 +334,34 @@ fn a_key_that_is_no_tool_s_is_replaced_and_rotate_rotates() -> Result<()> {
     ensure!(works(&key()?)?);
     Ok(())
 }
+
+#[test]
+fn what_was_written_at_another_port_is_ours_too() -> Result<()> {
+    // Port 0 is another one at each start.
+    let (mut world, _) = World::signed_in("moved-port")?;
+    let home = world.sandbox.home();
+    let files =
+        [("git", ".gitconfig"), ("npm", ".npmrc"), ("cargo", ".cargo/config.toml"), ("docker", ".docker/config.json")];
+    let mut first = vec![];
+    for (client, file) in files {
+        let path = home.join(file);
+        fs::create_dir_all(path.parent().context("no folder")?)?;
+        let own = if client == "docker" { "{\n  \"auths\": {}\n}\n" } else { "# mine\n" };
+        fs::write(&path, own)?;
+        connect(&world, &[client, "notes", "--yes"])?;
+        first.push((path, own, world.serve.address().to_owned()));
+    }
+    world.restart()?;
+    for ((client, _), (path, own, before)) in files.into_iter().zip(first) {
+        let (before, now) = (before.trim_start_matches("http://"), world.serve.address().trim_start_matches("http://"));
+        ensure!(before != now, "the port did not move");
+        let port = |address: &str| address.rsplit(':').next().unwrap_or_default().to_owned();
+        connect(&world, &[client, "notes", "--yes"])?;
+        let text = fs::read_to_string(&path)?;
+        ensure!(text.contains(&port(now)) && !text.contains(&port(before)), "{client}: {text}");
+        connect(&world, &[client, "--undo", "--yes"])?;
+        let text = fs::read_to_string(&path)?;
+        ensure!(text == own, "{client}: {text}");
+    }
+    Ok(())
+}

@@ -8,6 +8,8 @@ use crate::control::{Failure, FailureKind};
 
 /// The program's name, as the desktop shows it.
 pub const NAME: &str = "Signbell";
+/// The tray could not be started; why is the failure's to say.
+pub const NOT_STARTED: &str = "Signbell did not start";
 /// A line of the menu, or of the tooltip, that says the same whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
