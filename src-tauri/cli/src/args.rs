@@ -1,23 +1,35 @@
 //! What can be typed, and nothing that can't be done yet.
 
+mod account;
+mod add;
 mod carry;
 mod connect;
 mod credential;
 mod forward;
+mod provider;
+mod service;
+mod settings;
+mod tool;
+mod value;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
-use url::Url;
+use clap::{Args, Parser, Subcommand};
+use signbell_engine::model::{AccountName, ToolName};
 
+pub(crate) use self::account::{Account, SignIn};
+pub(crate) use self::add::{Add, UnattendedGrant};
 pub(crate) use self::carry::{Export, Import, OnConflict, Origin};
 pub(crate) use self::connect::Connect;
 pub(crate) use self::credential::Credential;
 pub(crate) use self::forward::Forward;
+pub(crate) use self::provider::Provider;
+pub(crate) use self::service::Service;
+pub(crate) use self::settings::Settings;
+pub(crate) use self::tool::Tool;
+use self::value::duration;
 
 /// Keeps your OAuth sign-ins alive for every tool on this machine.
 #[derive(Debug, Parser)]
@@ -203,366 +215,6 @@ pub(crate) struct Run {
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Add {
-    /// The base URL of the service.
-    #[arg(value_parser = web_url)]
-    pub(crate) url: Url,
-    /// What to call the service; made from its host if left out.
-    #[arg(long)]
-    pub(crate) name: Option<ServiceName>,
-    /// The account whose tokens it gets; made if it does not exist.
-    #[arg(long)]
-    pub(crate) account: Option<AccountName>,
-    /// The authorization server.
-    #[arg(long, value_name = "URL", value_parser = web_url)]
-    pub(crate) issuer: Option<Url>,
-    /// The client id that the provider gave you.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: Option<String>,
-    /// Read the client secret from standard input: one line.
-    #[arg(long, requires = "client_id")]
-    pub(crate) client_secret_stdin: bool,
-    /// A private key of the client, an unencrypted PEM file (RSA, or EC on P-256 or P-384): it signs what Signbell
-    /// shows instead of a secret.
-    #[arg(long, value_name = "FILE", conflicts_with = "client_secret_stdin")]
-    pub(crate) client_key_file: Option<PathBuf>,
-    /// What the provider calls that key; its RFC 7638 thumbprint if left out.
-    #[arg(long, value_name = "ID", requires = "client_key_file")]
-    pub(crate) client_key_id: Option<String>,
-    /// Without a person: client-credentials (the client in its own name) or jwt-bearer (a service account).
-    #[arg(long, value_enum, value_name = "GRANT")]
-    pub(crate) grant: Option<UnattendedGrant>,
-    /// Whom a service account speaks for, if not for itself.
-    #[arg(long, value_name = "WHO", requires = "grant")]
-    pub(crate) subject: Option<String>,
-    /// The account, at your employer, whose sign-in vouches for you here.
-    #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["grant", "subject"])]
-    pub(crate) via: Option<AccountName>,
-    /// Bind the tokens to a key (DPoP), also where the service does not ask for that.
-    #[arg(long)]
-    pub(crate) dpop: bool,
-    /// A scope to ask for; can be given several times.
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub(crate) scopes: Vec<String>,
-    /// The RFC 8707 resource that its tokens are for.
-    #[arg(long)]
-    pub(crate) resource: Option<String>,
-    /// What is known of such a service (`signbell service presets`); chosen by its host if left out.
-    #[arg(long, value_name = "PRESET|none")]
-    pub(crate) preset: Option<String>,
-    /// Sign in although the provider does not announce PKCE with S256, which is sent all the same.
-    #[arg(long)]
-    pub(crate) allow_missing_pkce: bool,
-    /// What is known of the authorization server (`signbell provider presets`); chosen by its address or the
-    /// service's if left out.
-    #[arg(long, value_name = "PRESET")]
-    pub(crate) provider_preset: Option<String>,
-    /// A tool that may use it; made if it does not exist, and its key printed.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) tool: Option<ToolName>,
-    /// Go on to sign in.
-    #[arg(long)]
-    pub(crate) sign_in: bool,
-    /// Print the link instead of opening it; the address that the browser ends at may be pasted.
-    #[arg(long, requires = "sign_in")]
-    pub(crate) no_browser: bool,
-    /// Sign in on another device: a code and a QR code instead of a page here.
-    #[arg(long, requires = "sign_in", conflicts_with = "no_browser")]
-    pub(crate) device: bool,
-    /// Only say what was found: nothing is added, registered or signed in.
-    #[arg(long, conflicts_with = "sign_in")]
-    pub(crate) dry_run: bool,
-}
-
-/// Tokens that no person signs in for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum UnattendedGrant {
-    /// RFC 6749 section 4.4.
-    ClientCredentials,
-    /// RFC 7523 section 2.1.
-    JwtBearer,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SignIn {
-    /// Which account.
-    #[arg(required_unless_present = "all")]
-    pub(crate) account: Option<AccountName>,
-    /// Every account that needs it, one page after the other.
-    #[arg(long, conflicts_with = "account")]
-    pub(crate) all: bool,
-    /// Print the link instead of opening it; the address that the browser ends at may be pasted.
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Sign in on another device: a code and a QR code instead of a page here.
-    #[arg(long, conflicts_with = "no_browser")]
-    pub(crate) device: bool,
-    /// The port that the browser comes back to, for one that reaches it through `ssh -L`.
-    #[arg(long, conflicts_with = "device")]
-    pub(crate) port: Option<u16>,
-    /// Sign in anew although the session is good.
-    #[arg(long, conflicts_with = "all")]
-    pub(crate) force: bool,
-    /// A scope to ask for besides those that the account has; can be given several times.
-    #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "all")]
-    pub(crate) scopes: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Account {
-    /// List the accounts.
-    #[command(after_help = "Example:\n  signbell account list")]
-    List,
-    /// Change an account's settings.
-    #[command(
-        after_help = "Examples:\n  signbell account set linear-work --name work\n  signbell account set linear-work --allow-token=no"
-    )]
-    Set {
-        /// Which account.
-        account: AccountName,
-        #[command(flatten)]
-        settings: AccountSettings,
-    },
-    /// Sign out and forget the account and its services.
-    #[command(after_help = "Example:\n  signbell account remove linear-work")]
-    Remove {
-        /// Which account.
-        account: AccountName,
-    },
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub(crate) struct AccountSettings {
-    /// Whether `signbell token` may print its token.
-    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
-    pub(crate) allow_token: Option<bool>,
-    /// What you call it besides its identity: "work".
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Service {
-    /// List the services.
-    #[command(after_help = "Example:\n  signbell service list")]
-    List,
-    /// Change a service's settings.
-    #[command(after_help = "Example:\n  signbell service set linear --hold 5m --expired 503")]
-    Set {
-        /// Which service.
-        service: ServiceName,
-        #[command(flatten)]
-        settings: ServiceSettings,
-    },
-    /// Say which rule would match a saved response, or what an address of the service answers now.
-    #[command(
-        after_help = "Examples:\n  signbell service test slack refused.txt\n  signbell service test slack https://slack.com/api/auth.test"
-    )]
-    Test {
-        /// Which service.
-        service: ServiceName,
-        /// A response as `curl -si` prints it (- for standard input), or an address of the service.
-        #[arg(value_name = "FILE|URL")]
-        response: String,
-    },
-    /// List what is known of services before anybody used them.
-    #[command(after_help = "Example:\n  signbell service presets")]
-    Presets,
-    /// Sign in at the authorization server that the service names now, after it has changed.
-    #[command(after_help = "Example:\n  signbell service move linear https://login.linear.example")]
-    Move {
-        /// Which service.
-        service: ServiceName,
-        /// The new server, as Signbell told it.
-        #[arg(value_parser = web_url)]
-        issuer: Url,
-    },
-    /// Remove a service; its account stays.
-    #[command(after_help = "Example:\n  signbell service remove linear")]
-    Remove {
-        /// Which service.
-        service: ServiceName,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Provider {
-    /// List what is known of providers before anybody signed in there, or tell all of one.
-    #[command(after_help = "Examples:\n  signbell provider presets\n  signbell provider presets slack")]
-    Presets {
-        /// Only this one, with where to register and what to mind.
-        name: Option<String>,
-    },
-    /// Change what an account's provider knows Signbell by.
-    #[command(after_help = "Example:\n  signbell provider set linear-work --client-secret-stdin")]
-    Set {
-        /// Whose provider.
-        account: AccountName,
-        #[command(flatten)]
-        client: Client,
-    },
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub(crate) struct Client {
-    /// The client id that the provider gave you.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: Option<String>,
-    /// Read the client secret from standard input: one line.
-    #[arg(long)]
-    pub(crate) client_secret_stdin: bool,
-    /// A private key of the client, an unencrypted PEM file.
-    #[arg(long, value_name = "FILE", conflicts_with = "client_secret_stdin")]
-    pub(crate) client_key_file: Option<PathBuf>,
-    /// What the provider calls that key.
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_key_id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub(crate) struct ServiceSettings {
-    /// How long a request waits for you to sign in: 90s, 5m; 0 for not at all.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) hold: Option<Duration>,
-    /// Whether a request that changes something is sent again after a 401.
-    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
-    pub(crate) replay_unsafe: Option<bool>,
-    /// Whether its own addresses in what it answers become ours: what a package registry needs.
-    #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new())]
-    pub(crate) rewrite_addresses: Option<bool>,
-    /// What a tool gets when you did not come: 401, 503 or automatic.
-    #[arg(long, value_name = "STATUS", value_parser = expired_answer)]
-    pub(crate) expired: Option<ExpiredAnswer>,
-    /// What is known of such a service (`signbell service presets`).
-    #[arg(long, value_name = "PRESET|none")]
-    pub(crate) preset: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Tool {
-    /// Register a tool or let one use more services. A new tool's key is shown this once.
-    // The order of clap's own usage line would have `--service` swallow the name.
-    #[command(
-        override_usage = "signbell tool add <NAME> --service <SERVICE>... [OPTIONS]",
-        after_help = "Example:\n  signbell tool add claude-code --service linear --service github"
-    )]
-    Add {
-        /// What to call it.
-        name: ToolName,
-        /// A service that it may use; can be given several times.
-        #[arg(long = "service", value_name = "SERVICE", required = true, num_args = 1.., value_delimiter = ',')]
-        services: Vec<ServiceName>,
-        /// What it gets when you did not come: 401 or 503.
-        #[arg(long, value_name = "STATUS", value_parser = expired_answer, default_value = "automatic")]
-        expired: ExpiredAnswer,
-        /// Make the key part of its addresses, for a tool that can set nothing else.
-        #[arg(long)]
-        key_in_path: bool,
-    },
-    /// List the tools.
-    #[command(after_help = "Example:\n  signbell tool list")]
-    List,
-    /// Change a tool's settings.
-    #[command(after_help = "Example:\n  signbell tool set claude-code --confirm")]
-    Set {
-        /// Which tool.
-        name: ToolName,
-        /// Whether you are asked once for each program that uses it and each service.
-        #[arg(long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true, value_parser = BoolishValueParser::new(), required = true)]
-        confirm: Option<bool>,
-    },
-    /// Let the programs that wait for your answer use a service: from now on, or for this hour.
-    #[command(after_help = "Example:\n  signbell tool allow claude-code linear --hour")]
-    Allow {
-        /// The tool whose key they show.
-        name: ToolName,
-        /// What they want to use.
-        service: ServiceName,
-        /// For an hour only.
-        #[arg(long)]
-        hour: bool,
-    },
-    /// Don't let the programs that wait for your answer use a service, for an hour.
-    #[command(after_help = "Example:\n  signbell tool deny claude-code linear")]
-    Deny {
-        /// The tool whose key they show.
-        name: ToolName,
-        /// What they want to use.
-        service: ServiceName,
-    },
-    /// Give a tool a new key; the old one stops working.
-    #[command(after_help = "Example:\n  signbell tool rotate claude-code")]
-    Rotate {
-        /// Which tool.
-        name: ToolName,
-    },
-    /// Remove a tool; its key stops working at once.
-    #[command(after_help = "Example:\n  signbell tool remove claude-code")]
-    Remove {
-        /// Which tool.
-        name: ToolName,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Settings {
-    /// List the settings.
-    #[command(after_help = "Example:\n  signbell settings list")]
-    List,
-    /// Print one.
-    #[command(after_help = "Example:\n  signbell settings get proxy.port")]
-    Get {
-        /// Which, as the list shows it.
-        key: String,
-    },
-    /// Change one.
-    #[command(
-        after_help = "Examples:\n  signbell settings set bell.reminders 5,30,2h\n  signbell settings set network.proxy ''"
-    )]
-    Set {
-        /// Which, as the list shows it.
-        key: String,
-        /// What it is to be; an empty text for the default.
-        #[arg(allow_hyphen_values = true)]
-        value: String,
-        /// Don't ask, where a setting widens what tools can do.
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-fn web_url(text: &str) -> Result<Url, String> {
-    match text.parse::<Url>() {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(url),
-        _ => Err("it must begin with https:// (or http:// on this machine)".to_owned()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match &text[digits.len()..] {
-        "" | "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3600),
-        _ => None,
-    };
-    let seconds = digits.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
-    seconds.map(Duration::from_secs).ok_or_else(|| "a time is written 90s, 5m or 1h".to_owned())
-}
-
-fn expired_answer(text: &str) -> Result<ExpiredAnswer, String> {
-    match text {
-        "401" => Ok(ExpiredAnswer::Unauthorized),
-        "503" => Ok(ExpiredAnswer::Unavailable),
-        "automatic" => Ok(ExpiredAnswer::Automatic),
-        _ => Err("it is 401, 503 or automatic".to_owned()),
-    }
 }
 
 #[cfg(test)]

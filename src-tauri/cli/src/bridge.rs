@@ -7,6 +7,8 @@
 
 mod events;
 mod headers;
+mod relay;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,21 +22,13 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use self::events::Events;
 use self::headers::Annotations;
+use self::relay::{deepest, is_ours};
 
 /// What JSON-RPC calls a message that is none (section 5.1).
 const PARSE_ERROR: i64 = -32700;
 /// What we say ourselves; the range is the server's to use.
 const BRIDGE_ERROR: i64 = -32000;
-/// A message of a server that is longer is not kept.
-const LONGEST: usize = 64 * 1024 * 1024;
-/// How often a stream that broke is taken up again without anything new before its request is given up.
-const RESUMES: u32 = 3;
-/// How long to wait before that where the server does not say.
-const PAUSE: Duration = Duration::from_secs(1);
-/// No server keeps us waiting longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a request waits for the notifications before it to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,13 +49,6 @@ struct Bridge<D> {
     sent: watch::Sender<u64>,
     /// Held while a forgotten session is begun anew.
     renewing: tokio::sync::Mutex<()>,
-}
-
-/// Where a stream ended.
-struct Ended {
-    /// The id of its last event, if events have ids.
-    last: Option<String>,
-    retry: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -227,211 +214,6 @@ impl<D: Door> Bridge<D> {
         }
     }
 
-    /// A server of an older revision that has forgotten `session` gets the client's `initialize` again; once,
-    /// however many requests find out. Returns whether there is another session now.
-    async fn begin_anew(self: &Arc<Self>, message: &Value, session: Option<String>) -> Result<bool, String> {
-        if session.is_none() || message.get("method").and_then(Value::as_str) == Some("initialize") {
-            return Ok(false);
-        }
-        let _one_at_a_time = self.renewing.lock().await;
-        let (before, initialize) = {
-            let mut shared = self.lock();
-            if shared.session != session {
-                return Ok(shared.session.is_some());
-            }
-            let before = (shared.session.take(), shared.version.take());
-            (before, shared.initialize.clone())
-        };
-        let begun = match initialize {
-            Some(initialize) => self.initialize(&initialize).await,
-            None => Err(words::CUT.to_owned()),
-        };
-        if begun.is_err() {
-            // The next request tries again.
-            let mut shared = self.lock();
-            (shared.session, shared.version) = before;
-        } else {
-            self.listen();
-        }
-        begun.map(|()| true)
-    }
-
-    async fn initialize(&self, initialize: &Value) -> Result<(), String> {
-        let response = self.post(initialize, false).await?;
-        let status = response.status();
-        if !status.is_success() {
-            let body = serde_json::from_slice(&whole(response).await?).unwrap_or_default();
-            return Err(said(status, &body));
-        }
-        self.note(initialize, &response);
-        // The client has its answer to this from before.
-        self.answers(response, |bridge, answer| bridge.agreed(&answer)).await?;
-        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.post(&initialized, false).await.map(drop)
-    }
-
-    /// Keeps what a first answer says of the conversation.
-    fn note(&self, message: &Value, response: &Response) {
-        if message.get("method").and_then(Value::as_str) == Some("initialize") {
-            let session = response.headers().get("mcp-session-id").and_then(|value| value.to_str().ok());
-            self.lock().session = session.map(str::to_owned);
-        }
-    }
-
-    fn agreed(&self, answer: &Value) {
-        if let Some(version) = answer.pointer("/result/protocolVersion").and_then(Value::as_str) {
-            self.lock().version = Some(version.to_owned());
-        }
-    }
-
-    /// Writes what was answered, whatever its shape.
-    async fn relay(&self, message: &Value, response: Response) -> Result<(), String> {
-        let status = response.status();
-        let wanted = message.get("id").filter(|_| message.get("method").is_some());
-        if !status.is_success() {
-            let body: Value = serde_json::from_slice(&whole(response).await?).unwrap_or_default();
-            let Some(id) = wanted else { return Err(said(status, &body)) };
-            // A JSON-RPC error is the server's own word, or ours in its form.
-            match body.get("error").filter(|error| error.is_object()) {
-                Some(error) => self.write(json!({"jsonrpc": "2.0", "id": id, "error": error})),
-                None => self.tell(id, BRIDGE_ERROR, &said(status, &body)),
-            }
-            return Ok(());
-        }
-        let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
-        let mut answered = false;
-        let mut last = self
-            .answers(response, |bridge, mut answer| {
-                let is_answer = wanted.is_some_and(|id| answer.get("id") == Some(id)) && answer.get("method").is_none();
-                if is_answer && method == "initialize" {
-                    bridge.agreed(&answer);
-                }
-                if is_answer && method == "tools/list" && headers::version(message).is_some() {
-                    for tool in bridge.lock().annotations.learn(&mut answer) {
-                        tracing::warn!("the tool {tool:?} is left out: its x-mcp-header breaks the rules");
-                    }
-                }
-                answered |= is_answer;
-                bridge.write(answer);
-            })
-            .await;
-        // Up to 2025-11-25 a stream that broke, or that the server closed, can be taken up where it ended.
-        let mut in_vain = 0;
-        while let (Some(id), false) = (wanted, answered) {
-            let (from, retry) = match last {
-                Ok(Ended { last: Some(from), retry }) if headers::version(message).is_none() && in_vain < RESUMES => {
-                    (from, retry)
-                }
-                Ok(_) => return Err(words::CUT.to_owned()),
-                Err(why) => return Err(why),
-            };
-            tokio::time::sleep(retry.unwrap_or(PAUSE).min(LONGEST_PAUSE)).await;
-            let response = self.get(Some(&from)).await?;
-            if !response.status().is_success() {
-                return Err(words::CUT.to_owned());
-            }
-            let ended = self
-                .answers(response, |bridge, answer| {
-                    answered |= answer.get("id") == Some(id) && answer.get("method").is_none();
-                    bridge.write(answer);
-                })
-                .await;
-            last = ended.map(|ended| {
-                let is_new = ended.last.as_ref().is_some_and(|id| *id != from);
-                in_vain = if is_new { 0 } else { in_vain + 1 };
-                Ended { last: ended.last.or(Some(from)), retry: ended.retry.or(retry) }
-            });
-        }
-        Ok(())
-    }
-
-    /// Each message of a response; where it ended, if it is a stream.
-    async fn answers(&self, mut response: Response, mut each: impl FnMut(&Self, Value)) -> Result<Ended, String> {
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !kind.starts_with("text/event-stream") {
-            let body = whole(response).await?;
-            if let Ok(message) = serde_json::from_slice::<Value>(&body) {
-                each(self, message);
-            }
-            return Ok(Ended { last: None, retry: None });
-        }
-        let mut events = Events::default();
-        // A stream that breaks off ends like one that is over: what matters is whether the answer was in it.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            for event in events.push(&chunk) {
-                if let Ok(message) = serde_json::from_str(&event.data) {
-                    each(self, message);
-                }
-            }
-            if events.pending() > LONGEST {
-                return Err(words::TOO_LONG.to_owned());
-            }
-        }
-        Ok(Ended { last: events.last_id().map(str::to_owned), retry: events.retry() })
-    }
-
-    /// Opens the stream of the server's own messages (up to 2025-11-25), and again when it ends.
-    fn listen(self: &Arc<Self>) {
-        let bridge = Arc::downgrade(self);
-        let listening = tokio::spawn(async move {
-            let mut last: Option<String> = None;
-            let mut pause = PAUSE;
-            loop {
-                let Some(strong) = bridge.upgrade() else { return };
-                let mut wait = pause;
-                match strong.get(last.as_deref()).await {
-                    // Servers need not have one.
-                    Ok(response) if response.status() == StatusCode::METHOD_NOT_ALLOWED => return,
-                    Ok(response) if response.status().is_success() => {
-                        pause = PAUSE;
-                        if let Ok(ended) = strong.answers(response, Self::write).await {
-                            wait = ended.retry.unwrap_or(PAUSE).min(LONGEST_PAUSE);
-                            last = ended.last.or(last);
-                        }
-                    }
-                    // Another key, once the engine is there again.
-                    Ok(response) if response.status() == StatusCode::UNAUTHORIZED && is_ours(&response) => {
-                        let _ = strong.door.open(true).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
-                    }
-                    _ => pause = (pause * 2).min(LONGEST_PAUSE),
-                }
-                drop(strong);
-                tokio::time::sleep(wait).await;
-            }
-        });
-        if let Some(before) = self.lock().listening.replace(listening.abort_handle()) {
-            before.abort();
-        }
-    }
-
-    async fn get(&self, from: Option<&str>) -> Result<Response, String> {
-        let (url, key) = self.door.open(false).await?;
-        let mut request = self.client.get(url).bearer_auth(key).header(ACCEPT, "text/event-stream");
-        for (name, value) in self.lock().conversation(&Value::Null) {
-            request = request.header(name, value);
-        }
-        if let Some(from) = from {
-            request = request.header("last-event-id", from);
-        }
-        request.send().await.map_err(|e| words::unreachable(&deepest(&e)))
-    }
-
-    /// The client has left: requests under way are left too, and a session is ended where there is one.
-    async fn close(&self) {
-        let (running, listening, headers) = {
-            let mut shared = self.lock();
-            let headers = shared.session.is_some().then(|| shared.conversation(&Value::Null));
-            (std::mem::take(&mut shared.running), shared.listening.take(), headers)
-        };
-        running.into_values().chain(listening).for_each(|task| task.abort());
-        if let (Some(headers), Ok((url, key))) = (headers, self.door.open(false).await) {
-            let request = self.client.delete(url).bearer_auth(key).timeout(Duration::from_secs(2));
-            let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
-            let _ = request.send().await;
-        }
-    }
-
     fn tell(&self, id: &Value, code: i64, message: &str) {
         self.write(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}));
     }
@@ -444,47 +226,4 @@ impl<D: Door> Bridge<D> {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Shared {
-    /// The headers of a conversation of an older revision, for a message that names none itself.
-    fn conversation(&self, message: &Value) -> Vec<(String, String)> {
-        if headers::version(message).is_some() {
-            return vec![];
-        }
-        let session = self.session.clone().map(|id| ("mcp-session-id".to_owned(), id));
-        let version = self.version.clone().map(|version| ("mcp-protocol-version".to_owned(), version));
-        session.into_iter().chain(version).collect()
-    }
-}
-
-/// Whether the proxy itself refuses the key, and not the server behind it.
-fn is_ours(response: &Response) -> bool {
-    let challenges = response.headers().get_all(reqwest::header::WWW_AUTHENTICATE).iter();
-    challenges.filter_map(|value| value.to_str().ok()).any(|value| value.contains("realm=\"signbell\""))
-}
-
-async fn whole(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| words::broke_off(&deepest(&e)))? {
-        if body.len() + chunk.len() > LONGEST {
-            return Err(words::TOO_LONG.to_owned());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// What an answer that is no JSON-RPC says (RFC 9457, or OAuth's shape), for the person at the client.
-fn said(status: StatusCode, body: &Value) -> String {
-    let names = ["detail", "error_description", "message", "title", "error"];
-    words::answered(status.as_u16(), names.iter().find_map(|name| body.get(name)?.as_str()))
-}
-
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -7,7 +7,7 @@ use signbell_engine::model::ToolName;
 use signbell_engine::wording::import as words;
 use url::Url;
 
-use super::web_url;
+use super::value::web_url;
 use crate::import::Source;
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use signbell_engine::model::ServiceName;
 
 use super::*;
 

@@ -1,4 +1,8 @@
 #![allow(clippy::unwrap_used)]
+use std::fs;
+use std::path::Path;
+
+use super::file::parse;
 use super::*;
 
 const GOOD: &str = r#"
