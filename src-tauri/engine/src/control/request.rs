@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Adopt, Answer, Grant, Merge, expose};
+use super::{Adopt, Answer, Grant, Merge, Through, expose};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 use crate::secret::Secret;
 use crate::wording::language::Language;
@@ -181,9 +181,9 @@ pub enum Request {
         /// An hour at most.
         #[serde(default)]
         seconds: Option<u64>,
-        /// Also what a program needs to go through the forward proxy, if that is on.
+        /// Also what a program needs to go through the forward proxy.
         #[serde(default)]
-        forward: bool,
+        forward: Through,
     },
     /// Turns the forward proxy on or off, or only tells how it stands: [`Reply::Forwarding`].
     Forward {

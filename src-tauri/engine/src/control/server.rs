@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Failure, Notice, Reply, Request};
+use super::{Failure, Notice, Reply, Request, Through};
 use crate::engine::{Core, How, Progress, Secrets};
 use crate::signin::{Pasted, Place};
 use crate::wording;
@@ -196,7 +196,7 @@ impl Connection {
         core: &Core,
         tool: &crate::model::ToolName,
         seconds: Option<u64>,
-        forward: bool,
+        forward: Through,
     ) -> io::Result<()> {
         let (key, loan) = match core.lend(tool, forward) {
             Ok(lent) => lent,
