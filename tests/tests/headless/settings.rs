@@ -293,6 +293,10 @@ fn tokens_move_to_the_keyring_and_back_and_none_is_lost() -> Result<()> {
     notes.url = world.serve.url("/notes");
     notes.get("/me")?;
     world.sandbox.run_ok(&["refresh", "ada"])?;
+    // Our own change of the file is nobody's edit.
+    let records = world.sandbox.run_json(&["activity"])?;
+    let edited = |record: &&Value| record["text"].as_str().is_some_and(|text| text.contains("was edited"));
+    ensure!(records.iter().filter(edited).count() == 1, "{records:?}");
     Ok(())
 }
 
