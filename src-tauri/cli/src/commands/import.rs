@@ -4,11 +4,13 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 use serde_json::json;
+use signbell_engine::checkup::KEY_PREFIX;
 use signbell_engine::control::{AddService, Added, Adopt, Failure, Reply, Request};
 use signbell_engine::model::ServiceName;
 use signbell_engine::secret::Secret;
 use signbell_engine::view::{AppView, StateName};
 use signbell_engine::wording::{cli, import as words, slips};
+use url::Url;
 
 use super::{Context, add, tool};
 use crate::args::{Import, Origin};
@@ -57,6 +59,10 @@ pub(super) async fn run(context: &Context, args: Box<Import>) -> Result<u8, Fail
         Some(Origin::Program(source)) => Some(*source),
         None => None,
     };
+    // What is looked for at its usual place may well not be there; what the person named must be.
+    if let Some(named) = args.from.as_ref().filter(|named| !named.exists()) {
+        return Err(words::nothing_there(&named.display().to_string()));
+    }
     let missing = || cli::no_home(&io::ErrorKind::NotFound.into());
     let places = Places::from_env(args.from.clone()).ok_or_else(missing)?;
     let found = import::find(&places, only);
@@ -255,8 +261,8 @@ fn listed(item: &Item, view: Option<&AppView>) -> Listed {
         source: item.source.as_str(),
         places: item.places.iter().map(|place| place.display().to_string()).collect(),
         who: item.who.clone(),
-        url: item.url.as_ref().map(ToString::to_string),
-        issuer: item.issuer.as_ref().map(ToString::to_string),
+        url: item.url.as_ref().map(shown),
+        issuer: item.issuer.as_ref().map(shown),
         client_id: item.client_id.clone(),
         client_secret: item.client_secret.is_some(),
         scopes: item.scopes.clone(),
@@ -270,6 +276,24 @@ fn listed(item: &Item, view: Option<&AppView>) -> Listed {
         here,
         notes,
     }
+}
+
+/// An address without what may be a secret in it: the user's name and password, the query, and a tool's key in
+/// the path.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Only an address without a host has no place for these.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    shown.set_query(None);
+    shown.set_fragment(None);
+    let path: Vec<&str> =
+        url.path().split('/').map(|part| if part.starts_with(KEY_PREFIX) { "…" } else { part }).collect();
+    let origin = shown.as_str().strip_suffix(shown.path()).unwrap_or_default();
+    let mut text = format!("{origin}{}", path.join("/"));
+    if url.query().is_some() {
+        text.push_str("?…");
+    }
+    text
 }
 
 /// What becomes of the other program's sign-in.
