@@ -246,7 +246,7 @@ impl Engine {
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);
             async move {
-                tokio::join!(core.keep_port(), core.keep_config());
+                tokio::join!(core.keep_port(), core.keep_config(), core.keep_authorities());
             }
         }));
         Ok(Self { core, stop, tasks, end, _lock: lock })
@@ -393,6 +393,7 @@ fn assemble(
         overrides,
         troubles: Mutex::new(Troubles::default()),
         network: Mutex::new(network),
+        network_changed: Notify::new(),
         listening: tokio::sync::Mutex::new(None),
         port_wanted: Notify::new(),
         edits: Mutex::new(()),

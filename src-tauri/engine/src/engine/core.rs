@@ -45,6 +45,8 @@ pub(crate) struct Core {
     pub(super) troubles: Mutex<super::hot::Troubles>,
     /// The network settings in force.
     pub(super) network: Mutex<NetworkSettings>,
+    /// Told when they are others.
+    pub(super) network_changed: Notify,
     /// The port that is served; nothing before the start is through.
     pub(super) listening: tokio::sync::Mutex<Option<super::hot::Listening>>,
     /// Told when the port may have to move.

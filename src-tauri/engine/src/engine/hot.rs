@@ -29,6 +29,8 @@ pub(super) struct Troubles {
     port: Option<String>,
     /// Its network settings can't be used.
     network: Option<String>,
+    /// The person's own file of authorities was changed, and can't be used as it is now.
+    authorities: Option<String>,
 }
 
 /// What the environment says in place of `config.toml`.
@@ -85,10 +87,8 @@ impl Core {
         };
         let vault = kept.filter(|kept| !self.overrides.vault && *kept != config.vault.kind);
         let vault = vault.map(|kept| wording::vault_choice_banner(config.vault.kind.as_str(), kept.as_str()));
-        [troubles.config.clone(), troubles.port.clone(), troubles.network.clone(), vault]
-            .into_iter()
-            .flatten()
-            .collect()
+        let Troubles { config, port, network, authorities } = &*troubles;
+        [config, port, network, authorities].into_iter().cloned().chain([vault]).flatten().collect()
     }
 
     /// What the tray and the window themselves go by.
@@ -211,12 +211,31 @@ impl Core {
                     self.http.put(clients);
                     self.pools.put(outgoing);
                     *now = wanted;
+                    lock(&self.troubles).authorities = None;
+                    self.network_changed.notify_one();
                     None
                 }
                 Err(e) => Some(wording::network_banner(&e)),
             }
         };
         lock(&self.troubles).network = trouble;
+    }
+
+    /// The person's own file of authorities is another now, under the name that it had.
+    pub(super) fn reread_authorities(&self) {
+        let _one_at_a_time = lock(&self.edits);
+        let now = lock(&self.network).clone();
+        let trouble = match ways(&now) {
+            Ok((clients, outgoing)) => {
+                self.http.put(clients);
+                self.pools.put(outgoing);
+                self.put_in_force();
+                None
+            }
+            Err(e) => Some(wording::authorities_banner(&e)),
+        };
+        lock(&self.troubles).authorities = trouble;
+        self.changed.notify_one();
     }
 
     /// Keeps listening where `config.toml` says.

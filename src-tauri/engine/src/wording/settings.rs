@@ -173,6 +173,14 @@ pub fn network_banner(error: &NetworkError) -> String {
     format!("The network settings in config.toml can't be used: {error}. The last good ones stay in force.")
 }
 
+/// The banner while the person's own file of authorities can't be used as it is now.
+#[must_use]
+pub fn authorities_banner(error: &NetworkError) -> String {
+    format!(
+        "The file of authorities was changed and can't be used: {error}. Those that were in it stay trusted until Signbell ends."
+    )
+}
+
 /// The banner while tokens are kept elsewhere than `config.toml` says.
 #[must_use]
 pub fn vault_choice_banner(wanted: &str, kept: &str) -> String {
