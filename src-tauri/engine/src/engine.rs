@@ -7,6 +7,7 @@ mod config_watch;
 mod core;
 mod document;
 mod first_call;
+mod forget;
 mod forwarding;
 mod hot;
 mod known;

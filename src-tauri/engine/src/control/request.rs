@@ -87,7 +87,7 @@ pub enum Request {
         /// What a person calls it besides its identity: `work`.
         label: Option<String>,
     },
-    /// Changes what the account's provider knows us by.
+    /// Changes what the account's provider knows us by: [`Reply::ProviderChanged`].
     ProviderSet {
         /// Whose provider.
         account: AccountName,
@@ -101,6 +101,9 @@ pub enum Request {
         client_key: Option<Secret>,
         /// What the provider calls that key.
         client_key_id: Option<String>,
+        /// The person agreed that accounts which are signed in there must sign in again.
+        #[serde(default)]
+        ends_sign_ins: bool,
     },
     /// Changes a service's settings.
     ServiceSet {

@@ -139,6 +139,13 @@ impl Known {
         content.accounts.get(account).is_some_and(|known| known.grants.values().any(|grant| grant.generation.0 > 0))
     }
 
+    /// Whether there are tokens of this account, as far as was last known.
+    pub(super) fn is_signed_in(&self, account: &AccountName) -> bool {
+        let content = self.lock();
+        let lives = |grant: &KnownGrant| grant.generation.0 > 0 && grant.ended.is_none() && !grant.signed_out;
+        content.accounts.get(account).is_some_and(|known| known.grants.values().any(lives))
+    }
+
     /// What was asked for and refused.
     pub(super) fn refused(&self) -> Vec<(GrantId, Scopes)> {
         let content = self.lock();

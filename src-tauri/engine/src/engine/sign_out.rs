@@ -26,11 +26,12 @@ impl Core {
         let provider = self.provider(&config, account);
         // Whoever still sits at the provider's page would sign in again what is being signed out.
         self.end_sign_ins(account).await;
-        let (mut trouble, mut worst) = (None, Revocation::Nothing);
+        let (mut trouble, mut worst, mut sign_ins) = (None, Revocation::Nothing, 0);
         for session in self.sessions_of(account).values() {
             // What was never read could not be revoked.
             session.known().await;
             let held = self.held(session, provider.as_ref()).await;
+            sign_ins += usize::from(!matches!(held, Held::Nothing));
             faults::point("sign-out-before");
             let wiped = session.sign_out().await;
             faults::point("sign-out-wiped");
@@ -43,7 +44,10 @@ impl Core {
         for grant in self.known.grants(account) {
             if !lock(&self.sessions).contains_key(&grant) {
                 match self.wipe(&grant, provider.as_ref()).await {
-                    Ok(revocation) => worst = worst.max(revocation),
+                    Ok(revocation) => {
+                        sign_ins += usize::from(revocation != Revocation::Nothing);
+                        worst = worst.max(revocation);
+                    }
                     Err(why) => trouble = trouble.or(Some(why)),
                 }
             }
@@ -65,10 +69,8 @@ impl Core {
             record.account = Some(account.clone());
             record.text = text;
         });
-        if forget {
-            self.remove_account(account).await?;
-        }
-        Ok(SignedOut { account: account.clone(), done: true, provider: worst, provider_words: words })
+        let removed = if forget { Some(self.remove_account(account, sign_ins).await?) } else { None };
+        Ok(SignedOut { account: account.clone(), done: true, provider: worst, provider_words: words, removed })
     }
 
     /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
