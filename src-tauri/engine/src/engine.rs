@@ -223,6 +223,7 @@ impl Engine {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let core = assemble(paths, file, vault, &listening, overrides)?;
         core.apply();
+        core.finish_sign_outs();
         core.read_unknown().await;
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);

@@ -407,6 +407,7 @@ impl Core {
                         generation,
                         ended: None,
                         signed_out: false,
+                        unwiped: false,
                         scopes: held.tokens.scopes.clone().into(),
                         issued_at: Some(held.tokens.issued.wall_unix(now)),
                         expires_at: held.tokens.expires_at(now),
@@ -422,7 +423,9 @@ impl Core {
                 self.remember(grant, KnownGrant { generation, ended: Some(*reason), ..KnownGrant::default() });
             }
             State::SignedOut { .. } => {
-                self.remember(grant, KnownGrant { generation, signed_out: true, ..KnownGrant::default() });
+                // Whoever signs out says when the tokens are gone.
+                let unwiped = self.known.last(grant).is_some_and(|known| known.unwiped);
+                self.remember(grant, KnownGrant { generation, signed_out: true, unwiped, ..KnownGrant::default() });
                 self.settle(&grant.account);
             }
             State::Unavailable { why, .. } => *lock(&self.vault_trouble) = Some(why.clone()),
@@ -432,7 +435,9 @@ impl Core {
     }
 
     fn remember(&self, grant: &GrantId, known: KnownGrant) {
-        if !self.is_ephemeral(&grant.account) {
+        // A session tells its state again and again. One from before a sign-out must not undo the note of that.
+        let before = |last: KnownGrant| last.unwiped && !known.signed_out && known.generation <= last.generation;
+        if !self.is_ephemeral(&grant.account) && !self.known.last(grant).is_some_and(before) {
             self.known.set_grant(grant, known);
         }
     }
