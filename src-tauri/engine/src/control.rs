@@ -12,6 +12,7 @@ pub mod client;
 mod failure;
 mod forward;
 mod found;
+mod protocol;
 mod reply;
 mod request;
 pub(crate) mod server;
@@ -25,6 +26,7 @@ pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
 pub use self::failure::{Failure, FailureKind};
 pub use self::forward::{Forwarded, Forwarding, Through};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
+pub use self::protocol::{Older, PROTOCOL};
 pub use self::reply::{
     Added, DeviceCode, Judged, Notice, ProviderChanged, Removed, Reply, SignedIn, SignedOut, ToolKey,
 };

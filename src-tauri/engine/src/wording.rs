@@ -10,6 +10,7 @@ pub mod cli;
 mod confirm;
 pub mod connect;
 pub mod demo;
+mod engines;
 pub mod export;
 mod failures;
 mod forwarding;
@@ -30,6 +31,7 @@ mod story;
 pub mod tray;
 
 pub use self::confirm::*;
+pub use self::engines::*;
 pub use self::failures::*;
 pub use self::forwarding::*;
 pub use self::found::*;

@@ -10,7 +10,7 @@ mod here;
 
 use serde::Serialize;
 use signbell_engine::checkup;
-use signbell_engine::control::{Checkup, Failure, Reply, Request};
+use signbell_engine::control::{Checkup, Failure, FailureKind, Reply, Request};
 use signbell_engine::view::AppView;
 
 use super::Context;
@@ -61,9 +61,13 @@ pub(super) async fn run(context: &Context, test_vault: bool) -> Result<u8, Failu
             Some(view)
         }
         Err(failure) => {
+            let nobody = failure.kind == FailureKind::NotRunning;
             findings.push(found("app", State::Problem, failure.message));
-            findings.extend(here::left_over(&context.paths));
-            findings.extend(here::port(&settings));
+            // One that answers something else is there all the same, at its port.
+            if nobody {
+                findings.extend(here::left_over(&context.paths));
+                findings.extend(here::port(&settings));
+            }
             None
         }
     };

@@ -7,7 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{Failure, FailureKind, Reply, Request};
+use super::protocol::{Said, check_reply};
+use super::{Failure, FailureKind, Notice, Reply, Request};
 use crate::wording;
 
 /// One conversation with a running engine: a request, and its replies as they come.
@@ -31,7 +32,7 @@ impl Conversation {
         })?;
         let (read, input) = stream.into_split();
         let mut conversation = Self { replies: BufReader::new(read), input, line: Vec::new() };
-        let line = serde_json::to_string(request).map_err(|e| wording::socket_failed(&e.into()))?;
+        let line = serde_json::to_string(&Said::now(request)).map_err(|e| wording::socket_failed(&e.into()))?;
         conversation.send_line(&line).await?;
         Ok(conversation)
     }
@@ -48,15 +49,22 @@ impl Conversation {
     /// The next reply; nothing at the end. A [`Reply::Failed`] comes as the error.
     ///
     /// # Errors
-    /// The engine's own [`Failure`], or [`FailureKind::Failed`] where the engine went away.
+    /// The engine's own [`Failure`], or [`FailureKind::Failed`] where the engine went away or is of another
+    /// version.
     pub async fn next(&mut self) -> Result<Option<Reply>, Failure> {
         match self.replies.read_until(b'\n', &mut self.line).await {
             Ok(0) => Ok(None),
-            Ok(_) => match serde_json::from_slice(&std::mem::take(&mut self.line)) {
-                Ok(Reply::Failed(failure)) => Err(failure),
-                Ok(reply) => Ok(Some(reply)),
-                Err(e) => Err(wording::socket_failed(&e.into())),
-            },
+            Ok(_) => {
+                let line = std::mem::take(&mut self.line);
+                check_reply(&line)?;
+                match serde_json::from_slice(&line) {
+                    Ok(Reply::Failed(failure)) => Err(failure),
+                    Ok(reply) => Ok(Some(reply)),
+                    // Cut short: the engine was killed in the middle of it.
+                    Err(_) if !line.ends_with(b"\n") => Ok(None),
+                    Err(e) => Err(wording::unreadable_reply(&e)),
+                }
+            }
             Err(e) => Err(wording::socket_failed(&e)),
         }
     }

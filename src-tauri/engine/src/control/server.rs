@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::protocol::{Said, check_request};
 use super::{Failure, Notice, Reply, Request, Through};
 use crate::engine::{Core, How, Progress, Secrets};
 use crate::signin::{Pasted, Place};
@@ -65,6 +66,9 @@ impl Connection {
 
     async fn serve(mut self, core: &Core) -> io::Result<()> {
         let Some(line) = self.line().await? else { return Ok(()) };
+        if let Err(failure) = check_request(line.as_bytes()) {
+            return self.reply(&Reply::Failed(failure)).await;
+        }
         match serde_json::from_str(&line) {
             Ok(request) => self.answer(core, request).await,
             // serde_json names the position and what it expected, not the text.
@@ -266,7 +270,7 @@ impl Connection {
     }
 
     async fn reply(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut line = serde_json::to_vec(reply)?;
+        let mut line = serde_json::to_vec(&Said::now(reply))?;
         line.push(b'\n');
         self.replies.write_all(&line).await
     }
