@@ -32,6 +32,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -105,6 +106,9 @@ pub enum StartError {
     /// `config.toml` or `state.json` can't be used.
     #[error("{0}")]
     Config(String),
+    /// A newer Signbell wrote this file. It is left as it is.
+    #[error("{} was written by a newer version", .0.display())]
+    Newer(PathBuf),
     /// The system has no certificate authorities that could be asked.
     #[error("trust store: {0}")]
     TrustStore(String),
@@ -361,8 +365,10 @@ fn assemble(
     let http = Http::new(&network)?;
     let pools = Pools::new(&network)?;
     let (bell, usage) = (Bell::default(), Usage::default());
-    let known = known::Known::load(paths.state_file(), &usage)
-        .map_err(|e| StartError::Config(format!("{}: {e}", paths.state_file().display())))?;
+    let known = known::Known::load(paths.state_file(), &usage).map_err(|e| match e {
+        KnownError::Newer(_) => StartError::Newer(paths.state_file()),
+        KnownError::Io(source) => StartError::Io { what: paths.state_file().display().to_string(), source },
+    })?;
     let activity = Activity::open(paths.activity_file());
     let budget = Arc::new(Budget::new(file.proxy.replay_bytes, file.proxy.replay_bytes_in_all));
     let changed = Arc::new(Notify::new());

@@ -21,9 +21,32 @@ pub struct Tally {
     pub since: u64,
 }
 
+const FORMAT: u32 = 1;
+
+/// The file's content.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// The first version did not say it.
+    #[serde(default = "first_format")]
+    format: u32,
+    #[serde(flatten)]
+    tally: Tally,
+}
+
+/// Read by itself first: in a newer format the rest may mean something else.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default = "first_format")]
+    format: u32,
+}
+
+fn first_format() -> u32 {
+    1
+}
+
 impl Tally {
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        write_atomically(path, &serde_json::to_vec(self)?)
+        write_atomically(path, &serde_json::to_vec(&Kept { format: FORMAT, tally: *self })?)
     }
 
     fn add(&mut self, record: &Record) -> bool {
@@ -43,28 +66,38 @@ impl Tally {
 
 /// Counts as things happen.
 #[derive(Debug)]
-pub(super) struct Counter(Tally);
+pub(super) struct Counter {
+    tally: Tally,
+    /// A newer Signbell wrote the file. It is left as it is, and what is counted now is forgotten at the end.
+    newer: bool,
+}
 
 impl Counter {
     /// Goes on where the file ends; where there is none, the records that are left begin it.
     pub(super) fn open<'a>(path: &Path, records: impl IntoIterator<Item = &'a Record>) -> Self {
-        let kept = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self(kept.unwrap_or_else(|| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let newer = serde_json::from_slice::<Version>(&bytes).is_ok_and(|version| version.format > FORMAT);
+        if newer {
+            tracing::warn!("{} is a newer Signbell's and left as it is", path.display());
+        }
+        let kept = serde_json::from_slice::<Kept>(&bytes).ok().map(|kept| kept.tally);
+        let from_records = || {
             let mut tally = Tally::default();
             for record in records {
                 tally.add(record);
             }
             tally
-        }))
+        };
+        Self { tally: kept.unwrap_or_else(from_records), newer }
     }
 
     pub(super) fn tally(&self) -> Tally {
-        self.0
+        self.tally
     }
 
-    /// Counts it; the new tally, if it is one that counts.
+    /// Counts it; the tally to be written, if this is one that counts.
     pub(super) fn count(&mut self, record: &Record) -> Option<Tally> {
-        self.0.add(record).then_some(self.0)
+        (self.tally.add(record) && !self.newer).then_some(self.tally)
     }
 }
 
@@ -99,5 +132,20 @@ mod tests {
         counter.tally().write(&path).unwrap();
         // The file counts, and no longer what is left of the records.
         assert_eq!(Counter::open(&path, &before).tally(), tally);
+    }
+
+    #[test]
+    fn the_first_version_s_file_counts_and_a_newer_one_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tally.json");
+        std::fs::write(&path, r#"{"sign_ins":3,"requests":4,"since":5}"#).unwrap();
+        let tally = Tally { sign_ins: 3, requests: 4, since: 5 };
+        assert_eq!(Counter::open(&path, &[]).tally(), tally);
+        tally.write(&path).unwrap();
+        assert_eq!(Counter::open(&path, &[]).tally(), tally);
+        for newer in [r#"{"format":2,"sign_ins":"many"}"#, r#"{"format":2,"sign_ins":3,"requests":4,"since":5}"#] {
+            std::fs::write(&path, newer).unwrap();
+            assert_eq!(Counter::open(&path, &[]).count(&of(Kind::Refreshed, false)), None, "it would be written");
+        }
     }
 }

@@ -69,6 +69,12 @@ pub(super) struct KnownGrant {
     pub(super) owner: Option<Owner>,
 }
 
+/// Read by itself first: in a newer format the rest may mean something else.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
 /// Why the file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KnownError {
@@ -93,16 +99,16 @@ impl Known {
     /// Reads the file. One that is damaged is as good as none: all of it can be learned again.
     pub(super) fn load(path: PathBuf, usage: &Usage) -> Result<Self, KnownError> {
         let content = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<Content>(&bytes).unwrap_or_else(|e| {
-                tracing::warn!("{} is damaged and begun anew: {e}", path.display());
-                Content::default()
-            }),
+            Ok(bytes) => match serde_json::from_slice::<Version>(&bytes) {
+                Ok(Version { format }) if format > FORMAT => return Err(KnownError::Newer(format)),
+                _ => serde_json::from_slice::<Content>(&bytes).unwrap_or_else(|e| {
+                    tracing::warn!("{} is damaged and begun anew: {e}", path.display());
+                    Content::default()
+                }),
+            },
             Err(e) if e.kind() == io::ErrorKind::NotFound => Content::default(),
             Err(e) => return Err(e.into()),
         };
-        if content.format > FORMAT {
-            return Err(KnownError::Newer(content.format));
-        }
         for (service, tool, at) in &content.used {
             usage.restore(service.clone(), tool.clone(), *at);
         }

@@ -136,6 +136,11 @@ impl Core {
                 }
                 continue;
             }
+            // Not even by force: what a newer Signbell keeps is not written over.
+            session.known().await;
+            if let State::Unavailable { why: why @ VaultError::NewerFormat, .. } = &*session.watch().borrow() {
+                return Err(wording::vault_failure(why).into());
+            }
             self.same_server(&grant).await?;
             self.proxy.asks.reconsider(&grant, &own);
             let mut underway = self.begin(&grant, &session, &ask.listed.union(&own), how)?;

@@ -69,6 +69,14 @@ pub fn start_failure(error: &StartError) -> Failure {
             "bad_config",
             format!("{what}\nMend the file and start Signbell again; nothing was changed."),
         ),
+        StartError::Newer(path) => failure(
+            FailureKind::Failed,
+            "newer_format",
+            format!(
+                "{} was written by a newer Signbell. Update this one, or start that one; nothing was changed.",
+                path.display()
+            ),
+        ),
         StartError::TrustStore(why) => failure(
             FailureKind::Unavailable,
             "no_trust_store",
