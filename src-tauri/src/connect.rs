@@ -43,7 +43,7 @@ impl Connecting {
     }
 
     pub(crate) async fn clients(&self) -> Result<Vec<ClientView>, Failure> {
-        let Reply::View(view) = call(&self.paths.control_socket(), &Request::Status).await? else {
+        let Reply::View(view) = call(&self.paths.engine_socket(), &Request::Status).await? else {
             return Err(cli::odd_reply());
         };
         Ok(connect::clients(&places()?, &view.proxy.address))

@@ -134,7 +134,7 @@ async fn prepare_tray(paths: &Paths) -> Result<Option<Mine>, Failure> {
 async fn start_engine(paths: &Paths) -> Result<Option<Engine>, Failure> {
     let started = match Options::from_env(paths.clone()) {
         Ok(options) => Engine::start(options).await,
-        Err(_) if ask::done(&paths.control_socket(), &Request::Status).await.is_ok() => return Ok(None),
+        Err(_) if ask::done(&paths.engine_socket(), &Request::Status).await.is_ok() => return Ok(None),
         Err(e) => Err(e),
     };
     match started {
@@ -149,12 +149,12 @@ async fn start_engine(paths: &Paths) -> Result<Option<Engine>, Failure> {
 async fn raise_window(paths: &Paths) -> Result<(), Failure> {
     const TRIES: usize = 20;
     for _ in 1..TRIES {
-        match ask::done(&paths.control_socket(), &Request::OpenWindow).await {
+        match ask::done(&paths.engine_socket(), &Request::OpenWindow).await {
             Ok(()) => return Ok(()),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
-    ask::done(&paths.control_socket(), &Request::OpenWindow).await
+    ask::done(&paths.engine_socket(), &Request::OpenWindow).await
 }
 
 fn log_to_stderr() {

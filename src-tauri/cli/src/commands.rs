@@ -97,7 +97,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
 
 impl Context {
     fn socket(&self) -> PathBuf {
-        self.paths.control_socket()
+        self.paths.engine_socket()
     }
 
     async fn call(&self, request: &Request) -> Result<Reply, Failure> {

@@ -1,6 +1,5 @@
 //! What `signbell doctor` looks at: the parts of the engine that can be asked without a running one.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -13,6 +12,7 @@ use crate::vault::SealedFile;
 use crate::wording;
 
 pub use crate::browser::first_there as browser;
+pub use crate::engine::owner::is_held as is_locked;
 pub use crate::engine::port_holder::of as port_holder;
 pub use crate::proxy::KEY_PREFIX;
 
@@ -108,23 +108,6 @@ pub fn trust(extra_ca: Option<&Path>) -> Result<Trust, String> {
 #[must_use]
 pub fn has_sealed_file(paths: &Paths) -> bool {
     SealedFile::exists(paths.sealed_folder())
-}
-
-/// Whether some process holds the engine's lock.
-///
-/// # Errors
-/// Where the lock can't be looked at.
-pub fn is_locked(paths: &Paths) -> io::Result<bool> {
-    let file = match std::fs::File::options().write(true).open(paths.engine_lock()) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(e) => return Err(e),
-    };
-    match file.try_lock() {
-        Ok(()) => file.unlock().map(|()| false),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-        Err(std::fs::TryLockError::Error(e)) => Err(e),
-    }
 }
 
 #[cfg(test)]

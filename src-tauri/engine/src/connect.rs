@@ -98,7 +98,7 @@ pub fn clients(places: &Places, proxy: &str) -> Vec<ClientView> {
 /// # Errors
 /// [`Failure`]: a service that is not there, a file that can't be changed, a key that nobody knows any more.
 pub async fn offer(paths: &Paths, places: &Places, wish: Wish) -> Result<Offer, Failure> {
-    let view = match call(&paths.control_socket(), &Request::Status).await {
+    let view = match call(&paths.engine_socket(), &Request::Status).await {
         Ok(Reply::View(view)) => Some(*view),
         Ok(_) => return Err(wording::cli::odd_reply()),
         // What leads to us can be taken out without us.
@@ -135,7 +135,7 @@ pub async fn carry_out(paths: &Paths, places: &Places, offer: Offer) -> Result<D
     if wish.undo {
         return write(paths, &shown);
     }
-    let socket = paths.control_socket();
+    let socket = paths.engine_socket();
     let key = match shown.ask.client {
         // It gets the account's own token, and needs no tool.
         Client::Kubectl => None,

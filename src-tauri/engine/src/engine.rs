@@ -29,7 +29,6 @@ mod vault_move;
 mod voucher;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -197,8 +196,8 @@ pub struct Engine {
     tasks: TaskTracker,
     /// Ends the threads of the proxy, after all else.
     end: CancellationToken,
-    /// Held while we run; the file itself stays.
-    _lock: File,
+    /// Held while we run; its files stay.
+    _owner: Owner,
 }
 
 impl Engine {
@@ -210,7 +209,7 @@ impl Engine {
         undumpable::keep_out_of_dumps();
         let Options { paths, port, vault } = options;
         paths.create().map_err(|source| StartError::Io { what: "the folders".into(), source })?;
-        let lock = take_lock(&paths)?;
+        let owner = Owner::become_one(&paths)?;
         let file = config::load(&paths.config_file()).map_err(|e| StartError::Config(e.to_string()))?;
         let overrides = Overrides {
             port: port.is_some(),
@@ -255,7 +254,7 @@ impl Engine {
                 tokio::join!(core.keep_port(), core.keep_config(), core.keep_authorities());
             }
         }));
-        Ok(Self { core, stop, tasks, end, _lock: lock })
+        Ok(Self { core, stop, tasks, end, _owner: owner })
     }
 
     /// Where tools reach the proxy: `http://127.0.0.1:8401`.
@@ -295,18 +294,6 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
         () = work => {}
         () = stop.cancelled() => {}
-    }
-}
-
-/// One process runs the engine: the tray or `serve`. The lock goes with the process, however it ends.
-fn take_lock(paths: &Paths) -> Result<File, StartError> {
-    let path = paths.engine_lock();
-    let io = |source| StartError::Io { what: path.display().to_string(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::AlreadyRunning),
-        Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
     }
 }
 

@@ -4,7 +4,11 @@
 //! |---|---|---|
 //! | `config.toml` | `$SIGNBELL_HOME` | `$XDG_CONFIG_HOME/signbell` (`~/.config/signbell`) |
 //! | `state.json`, `activity.jsonl`, `vault.age`, `authority.pem` | `$SIGNBELL_HOME` | `$XDG_STATE_HOME/signbell` (`~/.local/state/signbell`) |
-//! | `control.sock`, `proxy.sock`, `engine.lock`, `shell.lock` | `$SIGNBELL_HOME` | `$XDG_RUNTIME_DIR/signbell`, else the state folder |
+//! | `engine.lock` | `$SIGNBELL_HOME` | beside `state.json`, and beside the sockets |
+//! | `control.sock`, `proxy.sock`, `shell.lock` | `$SIGNBELL_HOME` | `$XDG_RUNTIME_DIR/signbell`, else the state folder |
+//!
+//! Two logins of one person may have a runtime folder each, and have one state folder: the lock there keeps
+//! their engines to one, and says where that one is spoken to ([`Paths::engine_socket`]).
 
 use std::ffi::OsString;
 use std::io;
@@ -79,7 +83,7 @@ impl Paths {
         &self.state
     }
 
-    /// Where the engine is spoken to.
+    /// Where an engine of this login is spoken to.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
         self.runtime.join("control.sock")
@@ -97,10 +101,24 @@ impl Paths {
         self.state.join("authority.pem")
     }
 
-    /// Held by the one process that runs the engine.
+    /// Where the engine that runs is spoken to: here, or at another login of the same person.
+    #[must_use]
+    pub fn engine_socket(&self) -> PathBuf {
+        let named = std::fs::read_to_string(self.engine_lock()).ok().map(|text| PathBuf::from(text.trim_end()));
+        named.filter(|socket| socket.is_absolute() && socket.exists()).unwrap_or_else(|| self.control_socket())
+    }
+
+    /// Held by the one process that runs the engine. It holds the path of the control socket.
     #[must_use]
     pub fn engine_lock(&self) -> PathBuf {
-        self.runtime.join("engine.lock")
+        self.state.join("engine.lock")
+    }
+
+    /// The same for those who look beside the sockets alone, as the first versions do. Nothing where that is
+    /// the same file.
+    #[must_use]
+    pub fn engine_lock_here(&self) -> Option<PathBuf> {
+        Some(self.runtime.join("engine.lock")).filter(|lock| *lock != self.engine_lock())
     }
 
     /// Held by the one process that shows the tray.
@@ -142,5 +160,32 @@ mod tests {
         assert_eq!(xdg.state_file(), Path::new("/h/.local/state/signbell/state.json"));
         assert_eq!(xdg.control_socket(), Path::new("/run/user/1/signbell/control.sock"));
         assert!(paths(&[("HOME", "relative")]).is_err());
+    }
+
+    #[test]
+    fn two_logins_have_one_lock_and_find_one_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let login = |runtime: &str| {
+            let runtime = folder.path().join(runtime).display().to_string();
+            let home = folder.path().display().to_string();
+            let paths = paths(&[("HOME", &home), ("XDG_RUNTIME_DIR", &runtime)]).unwrap();
+            paths.create().unwrap();
+            paths
+        };
+        let (one, two) = (login("one"), login("two"));
+        assert_eq!(one.engine_lock(), two.engine_lock());
+        assert_ne!(one.engine_lock_here(), two.engine_lock_here());
+        assert_eq!(two.engine_socket(), two.control_socket(), "nobody runs");
+        std::fs::write(one.control_socket(), "").unwrap();
+        std::fs::write(one.engine_lock(), format!("{}\n", one.control_socket().display())).unwrap();
+        assert_eq!(two.engine_socket(), one.control_socket());
+        // Not even what a crash left here stands in the way; a name that leads nowhere, or is none, does not count.
+        std::fs::write(two.control_socket(), "").unwrap();
+        assert_eq!(two.engine_socket(), one.control_socket());
+        for text in ["", "control.sock", "/nowhere/control.sock\n"] {
+            std::fs::write(one.engine_lock(), text).unwrap();
+            assert_eq!(two.engine_socket(), two.control_socket(), "{text:?}");
+        }
+        assert_eq!(Paths::below(folder.path()).engine_lock_here(), None);
     }
 }

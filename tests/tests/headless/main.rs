@@ -35,6 +35,7 @@ mod memory;
 mod moved;
 mod network;
 mod outages;
+mod owners;
 mod ownership;
 mod pages;
 mod passing;

@@ -56,7 +56,10 @@ async fn already_running(context: &Context) -> Result<(), Failure> {
     let mut tries = 20;
     let view = loop {
         match context.view().await {
-            Err(failure) if failure.kind == FailureKind::NotRunning && tries > 0 => {
+            Err(failure) if failure.kind == FailureKind::NotRunning => {
+                if tries == 0 {
+                    return Err(wording::owner_silent());
+                }
                 tries -= 1;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

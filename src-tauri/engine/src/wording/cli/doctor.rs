@@ -21,8 +21,7 @@ pub const KEYRING_OPEN: &str = "The keyring is there and open.";
 pub const KEYRING_SILENT: &str = "The keyring service does not answer. Restart it, or log out and in again.";
 pub const STALE_SOCKET: &str =
     "A socket was left by a Signbell that is gone. That is harmless: the next start replaces it.";
-pub const HANGS: &str =
-    "A Signbell holds the lock and does not answer. End it (the process list shows `signbell`) and start it again.";
+pub const HANGS: &str = "A Signbell holds the lock and does not answer. It hangs (the process list shows `signbell`), or runs on another machine with the same home folder. End it, and start it again.";
 pub const SEALED_UNUSED: &str =
     "There is a sealed file, and tokens are kept elsewhere. To use it start Signbell with SIGNBELL_VAULT=sealed-file.";
 pub const NO_BROWSER: &str = "No program that opens pages was found. Install a browser (and xdg-utils), set BROWSER, or sign in with --no-browser.";
