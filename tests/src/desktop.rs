@@ -231,6 +231,16 @@ impl Desktop {
         self.keyring_part()?.is_locked(&self.connection)
     }
 
+    /// What the keyring has.
+    pub fn secrets(&self) -> Result<Vec<String>> {
+        self.keyring_part()?.secrets(&self.connection)
+    }
+
+    /// Puts this in the place of everything that the keyring has.
+    pub fn replace_secrets(&self, with: &str) -> Result<()> {
+        self.keyring_part()?.replace_secrets(&self.connection, with)
+    }
+
     /// Ends the keyring daemon: from then on nobody answers at `org.freedesktop.secrets`.
     pub fn stop_keyring(&mut self) -> Result<()> {
         self.keyring = None;

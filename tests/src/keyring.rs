@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use zbus::blocking::{Connection, Proxy};
-use zbus::zvariant::{ObjectPath, OwnedObjectPath};
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 use crate::process::{Process, tail};
 use crate::sandbox::Sandbox;
@@ -18,6 +18,7 @@ use crate::wait::wait_ok;
 const NAME: &str = "org.freedesktop.secrets";
 const PATH: &str = "/org/freedesktop/secrets";
 const SERVICE: &str = "org.freedesktop.Secret.Service";
+const ITEM: &str = "org.freedesktop.Secret.Item";
 const COLLECTION: &str = "org.freedesktop.Secret.Collection";
 
 /// Password of the login collection. It must not be empty: the daemon would then ask for a new one
@@ -103,6 +104,42 @@ impl Keyring {
             Ok(())
         })
     }
+
+    /// What is kept in the default collection, whosever it is.
+    pub(crate) fn secrets(&self, bus: &Connection) -> Result<Vec<String>> {
+        let session = plain_session(bus)?;
+        let read = |item: OwnedObjectPath| -> Result<String> {
+            let (secret,): (Secret,) = Proxy::new(bus, NAME, item, ITEM)?.call("GetSecret", &(&session,))?;
+            Ok(String::from_utf8_lossy(&secret.2).into_owned())
+        };
+        items(bus)?.into_iter().map(read).collect()
+    }
+
+    /// Puts this in the place of all of them, as another program would.
+    pub(crate) fn replace_secrets(&self, bus: &Connection, with: &str) -> Result<()> {
+        let session = plain_session(bus)?;
+        for item in items(bus)? {
+            let secret: Secret = (session.clone(), Vec::new(), with.as_bytes().to_vec(), "text/plain".to_owned());
+            Proxy::new(bus, NAME, item, ITEM)?.call::<_, _, ()>("SetSecret", &(secret,))?;
+        }
+        Ok(())
+    }
+}
+
+/// A secret on the bus: session, parameters, value, content type.
+type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
+
+/// In which secrets are not encrypted: the bus is the test's own.
+fn plain_session(bus: &Connection) -> Result<OwnedObjectPath> {
+    let service = Proxy::new(bus, NAME, PATH, SERVICE)?;
+    let (_, session): (OwnedValue, OwnedObjectPath) =
+        service.call("OpenSession", &("plain", Value::from(""))).context("opening a session of the keyring")?;
+    Ok(session)
+}
+
+fn items(bus: &Connection) -> Result<Vec<OwnedObjectPath>> {
+    let collection = Proxy::new(bus, NAME, default_collection(bus)?, COLLECTION)?;
+    collection.get_property("Items").context("asking what the keyring has")
 }
 
 fn default_collection(bus: &Connection) -> Result<ObjectPath<'static>> {

@@ -175,3 +175,50 @@ fn t1_a_keyring_that_goes_while_in_use_is_written_to_when_it_is_back() -> Result
     room.provider.expire_access("ada")?;
     room.well(&access)
 }
+
+#[test]
+fn t4_a_keyring_that_stops_answering_while_in_use_is_given_up_in_time_and_written_to_later() -> Result<()> {
+    let mut room = Room::new("hangs")?;
+    let (mut serve, access) = room.start()?;
+    ensure!(access.get("/me")?["login"] == "ada");
+    room.desktop.stop_keyring()?;
+    let silent = BadService::start(&room, None)?;
+    // The write of what the renewal brings hangs; the request that waits for it does not.
+    room.provider.expire_access("ada")?;
+    ensure!(access.get("/me")?["login"] == "ada");
+    let banner = wait_ok("a banner", SOON, || {
+        let status = room.sandbox.run_json(&["status"])?;
+        let banner = status[0]["banners"][0].as_str().unwrap_or_default().to_owned();
+        ensure!(!banner.is_empty(), "{status:?}");
+        Ok(banner)
+    })?;
+    ensure!(banner.contains("keyring does not answer"), "{banner}");
+    let doctor = room.sandbox.run(&["doctor", "--json"])?;
+    ensure!(doctor.code == Some(1) && doctor.stdout.contains(&banner), "{}", doctor.stdout);
+    silent.end()?;
+    room.desktop.start_keyring()?;
+    wait_ok("no banner", SOON, || {
+        let status = room.sandbox.run_json(&["status"])?;
+        ensure!(status[0]["banners"].as_array().is_some_and(Vec::is_empty), "{status:?}");
+        Ok(())
+    })?;
+    serve.kill9()?;
+    let (_serve, access) = room.start()?;
+    room.provider.expire_access("ada")?;
+    room.well(&access)
+}
+
+#[test]
+fn what_a_newer_signbell_keeps_there_is_not_written_over() -> Result<()> {
+    let room = Room::new("newer-item")?;
+    let newer = r#"{"format":99,"access_token":{"in":"another form"}}"#;
+    room.desktop.replace_secrets(newer)?;
+    let (_serve, access) = room.start()?;
+    room.told(&access, "Stored by a newer Signbell")?;
+    for args in [&["sign-in", "ada"][..], &["sign-in", "ada", "--force"]] {
+        let message = world::refused(&room.sandbox, args, 11, "newer_format")?;
+        ensure!(message.contains("Update this one"), "{message}");
+    }
+    ensure!(room.desktop.secrets()?.contains(&newer.to_owned()), "it was written over");
+    room.pages.expect_none()
+}

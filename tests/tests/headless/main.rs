@@ -46,6 +46,7 @@ mod recovery;
 mod relay;
 mod replay;
 mod rules;
+mod sealed_days;
 mod secrets;
 mod settings;
 mod siege;

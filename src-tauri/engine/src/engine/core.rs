@@ -379,6 +379,10 @@ pub(super) fn registration(name: &ProviderName, config: &config::ProviderConfig)
     }
 }
 
+fn is_unsaved(session: &SessionHandle) -> bool {
+    matches!(&*session.watch().borrow(), State::Active(held) if held.unsaved)
+}
+
 /// Keeps what is known of a grant in step with its session, until the session ends.
 async fn follow(core: Weak<Core>, grant: GrantId, mut states: watch::Receiver<State>) {
     loop {
@@ -414,7 +418,8 @@ impl Core {
                         refreshable: held.tokens.is_renewable(),
                     },
                 );
-                if !held.unsaved {
+                // One that was written says nothing of another that was not.
+                if !self.all_sessions().iter().any(is_unsaved) {
                     *lock(&self.vault_trouble) = None;
                 }
                 self.settle(&grant.account);

@@ -19,6 +19,7 @@ mod private;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use age::{DecryptError, Decryptor, Identity, scrypt, x25519};
 use secrecy::zeroize::Zeroizing;
@@ -47,6 +48,8 @@ const AGE_V1: &[u8] = b"age-encryption.org/v1\n";
 pub struct SealedFile {
     folder: PathBuf,
     identity: x25519::Identity,
+    /// Whether the data file was ever there: one that goes away is no vault that is still empty.
+    seen: AtomicBool,
 }
 
 impl SealedFile {
@@ -78,7 +81,7 @@ impl SealedFile {
         // The key goes first: a data file without one could never be opened, and a
         // key without data is a vault that is still empty.
         replace(folder, KEY_FILE, &key.map_err(sealing_failed)?)?;
-        let vault = Self { folder: folder.to_owned(), identity };
+        let vault = Self { folder: folder.to_owned(), identity, seen: AtomicBool::new(false) };
         vault.save(&BTreeMap::new())?;
         Ok(vault)
     }
@@ -86,38 +89,40 @@ impl SealedFile {
     /// Opens the folder's vault. Blocks for about a second.
     ///
     /// # Errors
-    /// `Absent` if there is none, `WrongPassphrase`, `Corrupt`, `NewerFormat`,
+    /// `Absent` if there is none, `WrongPassphrase`, `DamagedFile`, `NewerFormat`,
     /// `UnsafeFile`, `Io`.
     pub fn open(folder: &Path, passphrase: &Secret) -> Result<Self, VaultError> {
         let Some(sealed) = read_private(folder, KEY_FILE)? else {
             // Data whose key is lost is not "nothing here yet".
             return Err(match Self::exists(folder) {
-                true => VaultError::Corrupt,
+                true => VaultError::DamagedFile,
                 false => VaultError::Absent,
             });
         };
         let mut by_passphrase = scrypt::Identity::new(passphrase_for_age(passphrase));
         by_passphrase.set_max_work_factor(MAX_WORK_FACTOR);
         let text = unseal(&by_passphrase, &sealed)?;
-        let text = std::str::from_utf8(&text).map_err(|_| VaultError::Corrupt)?;
+        let text = std::str::from_utf8(&text).map_err(|_| VaultError::DamagedFile)?;
         // An identity file made by `age-keygen` has comments above the key.
         let key = text.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1"));
         let identity = key.and_then(|key| key.trim_end().parse().ok());
-        let vault = Self { folder: folder.to_owned(), identity: identity.ok_or(VaultError::Corrupt)? };
+        let identity = identity.ok_or(VaultError::DamagedFile)?;
+        let vault = Self { folder: folder.to_owned(), identity, seen: AtomicBool::new(false) };
         vault.load()?;
         Ok(vault)
     }
 
     fn load(&self) -> Result<BTreeMap<String, Secret>, VaultError> {
         let Some(sealed) = read_private(&self.folder, DATA_FILE)? else {
-            return Ok(BTreeMap::new());
+            return if self.seen.load(Ordering::Relaxed) { Err(VaultError::FileGone) } else { Ok(BTreeMap::new()) };
         };
+        self.seen.store(true, Ordering::Relaxed);
         let json = unseal(&self.identity, &sealed)?;
-        let version: Version = serde_json::from_slice(&json).map_err(|_| VaultError::Corrupt)?;
+        let version: Version = serde_json::from_slice(&json).map_err(|_| VaultError::DamagedFile)?;
         if version.format > FORMAT {
             return Err(VaultError::NewerFormat);
         }
-        let contents: Contents = serde_json::from_slice(&json).map_err(|_| VaultError::Corrupt)?;
+        let contents: Contents = serde_json::from_slice(&json).map_err(|_| VaultError::DamagedFile)?;
         Ok(contents.items)
     }
 
@@ -185,16 +190,16 @@ fn unseal(identity: &impl Identity, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>,
     let decryptor = Decryptor::new_buffered(sealed).map_err(|e| match e {
         // To the age crate each header that it can't read is of an unknown format.
         DecryptError::UnknownFormat if !sealed.starts_with(AGE_V1) => VaultError::NewerFormat,
-        _ => VaultError::Corrupt,
+        _ => VaultError::DamagedFile,
     })?;
     let mut plain = decryptor.decrypt(std::iter::once(identity as &dyn Identity)).map_err(|e| match e {
         DecryptError::DecryptionFailed => VaultError::WrongPassphrase,
-        _ => VaultError::Corrupt,
+        _ => VaultError::DamagedFile,
     })?;
     // The plain text is shorter than the sealed one, so this never grows and moves.
     let mut bytes = Zeroizing::new(Vec::with_capacity(sealed.len()));
     let read = plain.read_to_end(&mut bytes);
-    read.map_err(|_| VaultError::Corrupt)?;
+    read.map_err(|_| VaultError::DamagedFile)?;
     Ok(bytes)
 }
 

@@ -50,6 +50,21 @@ pub enum VaultError {
     /// A newer Signbell wrote this. It is left as it is.
     #[error("what is stored has a newer format")]
     NewerFormat,
+    /// The sealed file is cut short or changed. It is left as it is.
+    #[error("the sealed file is damaged")]
+    DamagedFile,
+    /// The sealed file was there and is not any more.
+    #[error("the sealed file is gone")]
+    FileGone,
+    /// Another process holds the sealed file's lock.
+    #[error("another process is writing the sealed file")]
+    Busy,
+    /// There is no room for what should be written. What was there stays.
+    #[error("no space left for {0}")]
+    Full(String),
+    /// The sealed file or its folder can't be written to.
+    #[error("no right to write {0}")]
+    ReadOnly(String),
     /// A sealed file is there already; a new one would replace it.
     #[error("there is a sealed file already")]
     Exists,

@@ -115,6 +115,12 @@ pub fn vault_code(why: &VaultError) -> &'static str {
         VaultError::Timeout => "keyring_silent",
         VaultError::WrongPassphrase => "wrong_passphrase",
         VaultError::NewerFormat => "newer_format",
+        VaultError::DamagedFile => "damaged_file",
+        VaultError::FileGone => "file_gone",
+        VaultError::Busy => "vault_busy",
+        VaultError::Full(_) => "disk_full",
+        VaultError::ReadOnly(_) => "read_only",
+        VaultError::UnsafeFile(_) => "unsafe_file",
         _ => "vault_failed",
     }
 }

@@ -51,7 +51,13 @@ pub fn vault_state(language: Language, why: &VaultError) -> &'static str {
             VaultError::Locked => "said.keyring.locked",
             VaultError::Absent => "said.keyring.absent",
             VaultError::Denied => "said.keyring.denied",
-            _ => "said.keyring.silent",
+            VaultError::Timeout => "said.keyring.silent",
+            VaultError::NewerFormat => "said.vault.newer",
+            VaultError::Corrupt => "said.vault.corrupt",
+            VaultError::DamagedFile => "said.vault.damaged_file",
+            VaultError::FileGone => "said.vault.file_gone",
+            VaultError::UnsafeFile(_) => "said.vault.unsafe_file",
+            _ => "said.vault.failed",
         },
     )
 }
@@ -80,6 +86,12 @@ pub fn vault_trouble(language: Language, why: &VaultError) -> String {
         VaultError::WrongPassphrase => "banner.passphrase",
         VaultError::NewerFormat => "banner.newer",
         VaultError::Corrupt => "banner.corrupt",
+        VaultError::DamagedFile => "banner.damaged_file",
+        VaultError::FileGone => "banner.file_gone",
+        VaultError::Busy => "banner.busy",
+        VaultError::Full(what) => return fill(language, "banner.full", &[("file", what)]),
+        VaultError::ReadOnly(what) => return fill(language, "banner.read_only", &[("file", what)]),
+        VaultError::UnsafeFile(_) => "banner.unsafe_file",
         VaultError::ReadBackDiffers => "banner.differs",
         VaultError::TooLarge { bytes, limit } => {
             let values = [("bytes", &*bytes.to_string()), ("limit", &*limit.to_string())];

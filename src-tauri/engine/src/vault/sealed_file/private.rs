@@ -1,8 +1,9 @@
 //! Files that nobody but the person may read or change.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::LOCK_FILE;
 use crate::faults;
@@ -11,13 +12,24 @@ use crate::vault::{FileFault, VaultError};
 /// No vault is this large; a file that is must not be read into memory.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How long we wait for another process that writes. Shorter than the vault's own deadline, so that a process
+/// that holds the lock for good does not keep the vault's thread, nor a start.
+const LOCK_LIMIT: Duration = Duration::from_secs(3);
+
 /// Holds the vault for writing until dropped. Other processes wait.
 pub(super) fn lock(folder: &Path) -> Result<File, VaultError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true);
     let file = open_private(&mut options, folder, LOCK_FILE)?;
-    file.lock().map_err(|e| io(LOCK_FILE, &e))?;
-    Ok(file)
+    let until = Instant::now() + LOCK_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::WouldBlock) => return Err(VaultError::Busy),
+            Err(TryLockError::Error(e)) => return Err(io(LOCK_FILE, &e)),
+        }
+    }
 }
 
 /// The file's bytes, or `None` if there is no such file.
@@ -30,7 +42,7 @@ pub(super) fn read_private(folder: &Path, name: &str) -> Result<Option<Vec<u8>>,
     let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| io(name, &e))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(VaultError::Corrupt);
+        return Err(VaultError::DamagedFile);
     }
     Ok(Some(bytes))
 }
@@ -53,7 +65,13 @@ pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Vau
 }
 
 fn io(what: &str, error: &std::io::Error) -> VaultError {
-    VaultError::Io(format!("{what}: {error}"))
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            VaultError::Full(what.to_owned())
+        }
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => VaultError::ReadOnly(what.to_owned()),
+        _ => VaultError::Io(format!("{what}: {error}")),
+    }
 }
 
 pub(super) fn make_private_folder(folder: &Path) -> Result<(), VaultError> {

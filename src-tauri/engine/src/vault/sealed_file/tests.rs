@@ -93,7 +93,7 @@ fn there_or_not_there() {
     vault.write(&name("a"), &Secret::new("1")).unwrap();
     // Data without its key must not be taken for a fresh start.
     fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
-    assert_eq!(refused(reopen(&folder)), VaultError::Corrupt);
+    assert_eq!(refused(reopen(&folder)), VaultError::DamagedFile);
     let again = SealedFile::create_with(folder.path(), &passphrase(), QUICK);
     assert_eq!(refused(again), VaultError::Exists);
 }
@@ -116,10 +116,10 @@ fn t10_cut_short_at_every_length_is_told_and_kept() {
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(refused(reopen(&folder)), VaultError::Corrupt, "{file} {length}");
+            assert_eq!(refused(reopen(&folder)), VaultError::DamagedFile, "{file} {length}");
             if file == DATA_FILE {
                 let written = vault.write(&name("grant:2"), &Secret::new("two"));
-                assert_eq!(written, Err(VaultError::Corrupt));
+                assert_eq!(written, Err(VaultError::DamagedFile));
                 assert_eq!(fs::read(&path).unwrap().len(), length, "overwritten");
             }
         }
@@ -139,7 +139,7 @@ fn a_changed_byte_is_told() {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         fs::write(&path, &changed).unwrap();
-        assert_eq!(vault.read(&name("grant:1")), Err(VaultError::Corrupt), "{at}");
+        assert_eq!(vault.read(&name("grant:1")), Err(VaultError::DamagedFile), "{at}");
     }
 }
 
@@ -194,8 +194,33 @@ fn newer_is_left_as_it_is() {
     for json in wrong {
         let sealed = age::encrypt(&vault.identity.to_public(), json).unwrap();
         fs::write(&path, &sealed).unwrap();
-        assert_eq!(vault.read(&name("a")), Err(VaultError::Corrupt));
+        assert_eq!(vault.read(&name("a")), Err(VaultError::DamagedFile));
     }
+}
+
+#[test]
+fn a_file_that_goes_away_is_not_begun_anew() {
+    let (folder, vault) = new_vault();
+    vault.write(&name("a"), &Secret::new("1")).unwrap();
+    let (file, away) = (folder.path().join(DATA_FILE), folder.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    assert_eq!(vault.read(&name("a")), Err(VaultError::FileGone));
+    assert_eq!(vault.write(&name("b"), &Secret::new("2")), Err(VaultError::FileGone));
+    assert_eq!(vault.delete(&name("a")), Err(VaultError::FileGone));
+    assert!(!file.exists());
+    fs::rename(&away, &file).unwrap();
+    vault.write(&name("b"), &Secret::new("2")).unwrap();
+    assert_eq!(vault.read(&name("a")), Ok(Some(Secret::new("1"))));
+}
+
+#[test]
+fn t3_who_holds_the_lock_for_good_is_told_of_and_waited_for_no_longer() {
+    let (folder, vault) = new_vault();
+    let held = lock(folder.path()).unwrap();
+    assert_eq!(vault.write(&name("a"), &Secret::new("1")), Err(VaultError::Busy));
+    assert_eq!(vault.read(&name("a")), Ok(None), "reading needs no lock");
+    drop(held);
+    vault.write(&name("a"), &Secret::new("1")).unwrap();
 }
 
 #[test]

@@ -13,6 +13,12 @@ pub(super) const GERMAN: Labels = &[
     ("said.keyring.absent", "Kein Schlüsselbund"),
     ("said.keyring.denied", "Schlüsselbund verweigert den Zugriff"),
     ("said.keyring.silent", "Schlüsselbund antwortet nicht"),
+    ("said.vault.newer", "Von einem neueren Signbell gespeichert"),
+    ("said.vault.corrupt", "Gespeicherte Anmeldung ist nicht lesbar"),
+    ("said.vault.damaged_file", "Versiegelte Datei ist beschädigt"),
+    ("said.vault.file_gone", "Versiegelte Datei ist weg"),
+    ("said.vault.unsafe_file", "Versiegelte Datei ist für andere offen"),
+    ("said.vault.failed", "Ablage versagt"),
     ("said.renewing_fails.until", "Angemeldet bis {time}; Erneuern misslingt: {cause}"),
     ("said.renewing_fails.dead", "Erneuern misslingt: {cause}"),
     ("said.renewing_fails", "Angemeldet; Erneuern misslingt: {cause}"),
@@ -49,6 +55,27 @@ pub(super) const GERMAN: Labels = &[
         "Die gespeicherten Tokens stammen von einem neueren Signbell. Dieses aktualisieren; nichts wurde geändert.",
     ),
     ("banner.corrupt", "Was für dieses Konto gespeichert ist, lässt sich nicht lesen. Neu anmelden ersetzt es."),
+    (
+        "banner.damaged_file",
+        "Die versiegelte Datei ist beschädigt oder abgeschnitten; sie blieb, wie sie ist. Eine Kopie von vault.age und vault.key.age zurücklegen, oder beide beiseitelegen und neu anmelden.",
+    ),
+    (
+        "banner.file_gone",
+        "Die versiegelte Datei ist weg. vault.age wieder an ihren Ort legen; bis dahin sind neue Tokens nur im Speicher. Um neu zu beginnen, Signbell neu starten.",
+    ),
+    (
+        "banner.busy",
+        "Ein anderes Programm hält die Sperre der versiegelten Datei (vault.lock). Neue Tokens sind nur im Speicher, bis es sie freigibt.",
+    ),
+    ("banner.full", "Für {file} ist kein Platz mehr. Platz schaffen; bis dahin sind neue Tokens nur im Speicher."),
+    (
+        "banner.read_only",
+        "Signbell darf {file} nicht schreiben. Das Recht dazu zurückgeben; bis dahin sind neue Tokens nur im Speicher.",
+    ),
+    (
+        "banner.unsafe_file",
+        "Die versiegelte Datei gehört nicht dir allein, darum wird sie nicht benutzt. Nur dir zugänglich machen: `chmod 600` für vault.age, vault.key.age und vault.lock.",
+    ),
     (
         "banner.differs",
         "Der Schlüsselbund hat nicht behalten, was geschrieben wurde. Bis er es tut, liegt die neue Anmeldung nur im Arbeitsspeicher.",
