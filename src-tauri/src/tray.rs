@@ -1,17 +1,16 @@
 //! The tray process: it shows what the engine says, and does what the person clicks.
 
 mod child;
+mod engine;
 #[cfg(test)]
 mod icons_tests;
 mod login;
 mod menu;
 mod native;
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signbell_engine::Engine;
 use signbell_engine::control::{Failure, Notice, Request};
 use signbell_engine::model::AccountName;
 use signbell_engine::paths::Paths;
@@ -19,10 +18,10 @@ use signbell_engine::view::{AppView, StateName};
 use signbell_engine::wording;
 use signbell_engine::wording::language::Language;
 use tauri::{AppHandle, RunEvent};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 
 use self::child::WindowProcess;
+use self::engine::{OwnEngine, Seat};
 use self::menu::{Action, Look, look};
 use self::native::NativeTray;
 use crate::Mine;
@@ -43,9 +42,11 @@ pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
         .build(crate::context())
         .map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
     let (answered, answers) = mpsc::unbounded_channel();
+    let engine = engine.map(|engine| OwnEngine::keep(engine, app.handle().clone()));
     let shell = Arc::new(Shell {
         app: app.handle().clone(),
-        socket: paths.control_socket(),
+        paths: paths.clone(),
+        engine: Seat::new(paths.clone(), app.handle().clone(), engine),
         seen: Mutex::default(),
         window: WindowProcess::default(),
         bell: Bell::hang(paths.control_socket().with_file_name("signbell.png"), answered),
@@ -56,21 +57,20 @@ pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
     let tray = NativeTray::put(app.handle(), icon_folder, look(&Seen::Starting, usual_language()), move |action| {
         clicked.act(action)
     });
-    let engine = engine.map(|engine| OwnEngine::keep(engine, app.handle().clone()));
 
     let (show, looks) = watch::channel(look(&Seen::Starting, usual_language()));
     tauri::async_runtime::spawn(draw_calmly(tray, looks));
-    tauri::async_runtime::spawn(Arc::clone(&shell).hear(follow(paths.control_socket()), show));
+    tauri::async_runtime::spawn(Arc::clone(&shell).hear(follow(paths.clone()), show));
     tauri::async_runtime::spawn(Arc::clone(&shell).hear_answers(answers));
     tauri::async_runtime::spawn(exit_on_signal(app.handle().clone()));
 
-    let mut ending = Some((shell, engine));
+    let mut ending = Some(shell);
     app.run(move |_, event| match event {
         // There is never a window here; only `exit` ends the tray.
         RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
         RunEvent::Exit => {
-            if let Some((shell, engine)) = ending.take() {
-                tauri::async_runtime::block_on(end(&shell, engine));
+            if let Some(shell) = ending.take() {
+                tauri::async_runtime::block_on(end(&shell));
             }
         }
         _ => {}
@@ -81,7 +81,8 @@ pub(crate) fn run(paths: &Paths, mine: Mine) -> Result<(), Failure> {
 
 struct Shell {
     app: AppHandle,
-    socket: PathBuf,
+    paths: Paths,
+    engine: Seat,
     seen: Mutex<Seen>,
     window: WindowProcess,
     bell: Bell,
@@ -100,7 +101,11 @@ impl Shell {
                         at_login = login::follow(&self.app, at_login, view.desktop.start_at_login);
                     }
                     show.send_replace(look(&seen, self.language()));
-                    *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+                    let gone = matches!(seen, Seen::Gone);
+                    let before = std::mem::replace(&mut *self.seen(), seen);
+                    if gone {
+                        self.take_over(before);
+                    }
                     // Whoever starts Signbell for the first time wants to see it.
                     if let Some(view) = &view
                         && std::mem::take(&mut first_view)
@@ -120,6 +125,25 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// Whoever ran the engine is gone: it goes on here, and the person is told.
+    fn take_over(self: &Arc<Self>, before: Seen) {
+        let shell = Arc::clone(self);
+        tauri::async_runtime::spawn(async move {
+            let last = if let Seen::View(view) = &before { Some(&**view) } else { None };
+            let still_gone = || matches!(&*shell.seen(), Seen::Gone);
+            let text = match shell.engine.take_over(last, still_gone).await {
+                Ok(true) => wording::tray::TAKEN_OVER.to_owned(),
+                Ok(false) => return,
+                Err(failure) => failure.message,
+            };
+            shell.bell.say(wording::tray::NAME.to_owned(), text);
+        });
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does what the person answered to the bell.
@@ -168,7 +192,7 @@ impl Shell {
     fn spawn(self: &Arc<Self>, request: Request) {
         let shell = Arc::clone(self);
         tauri::async_runtime::spawn(async move {
-            if let Err(failure) = ask::done(&shell.socket, &request).await {
+            if let Err(failure) = ask::done(&shell.paths.engine_socket(), &request).await {
                 shell.bell.say(shell.title_for(request_account(&request)), failure.message);
             }
         });
@@ -179,7 +203,9 @@ impl Shell {
         let shell = Arc::clone(self);
         tauri::async_runtime::spawn(async move {
             for account in accounts {
-                if let Err(failure) = ask::sign_in(&shell.socket, account.clone(), force, vec![], false).await {
+                if let Err(failure) =
+                    ask::sign_in(&shell.paths.engine_socket(), account.clone(), force, vec![], false).await
+                {
                     shell.bell.say(shell.title_for(Some(&account)), failure.message);
                 }
             }
@@ -200,7 +226,7 @@ impl Shell {
     }
 
     fn view(&self) -> Option<Arc<AppView>> {
-        match &*self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.seen() {
             Seen::View(view) => Some(Arc::clone(view)),
             Seen::Starting | Seen::Gone => None,
         }
@@ -239,52 +265,15 @@ fn request_account(request: &Request) -> Option<&AccountName> {
     }
 }
 
-/// The engine that this process runs.
-struct OwnEngine {
-    stop: oneshot::Sender<()>,
-    stopped: JoinHandle<()>,
-}
-
-impl OwnEngine {
-    /// Keeps it until [`OwnEngine::end`]; a client may ask for that too.
-    fn keep(engine: Engine, app: AppHandle) -> Self {
-        let (stop, mut stopping) = oneshot::channel();
-        let keeper = async move {
-            tokio::select! {
-                () = engine.quit_requested() => {
-                    app.exit(0);
-                    // An error means that `end` is not waiting, which is as good.
-                    let _ = stopping.await;
-                }
-                _ = &mut stopping => {}
-            }
-            engine.shutdown().await;
-        };
-        let tauri::async_runtime::JoinHandle::Tokio(stopped) = tauri::async_runtime::spawn(keeper);
-        Self { stop, stopped }
-    }
-
-    async fn end(self) {
-        // The keeper is gone only if it panicked.
-        let _ = self.stop.send(());
-        let _ = self.stopped.await;
-    }
-}
-
 /// Nothing of ours stays: no window, no notification, no engine.
-async fn end(shell: &Shell, engine: Option<OwnEngine>) {
+async fn end(shell: &Shell) {
     const PATIENCE: Duration = Duration::from_secs(1);
     shell.clipboard.hand_over();
     let desktop = async {
         tokio::join!(shell.window.end(), shell.bell.end());
     };
-    let engine = async {
-        if let Some(engine) = engine {
-            engine.end().await;
-        }
-    };
     // The engine knows its own deadline.
-    let (in_time, ()) = tokio::join!(tokio::time::timeout(PATIENCE, desktop), engine);
+    let (in_time, ()) = tokio::join!(tokio::time::timeout(PATIENCE, desktop), shell.engine.end());
     if in_time.is_err() {
         tracing::warn!("the desktop did not answer in time");
     }

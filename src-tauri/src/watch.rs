@@ -1,11 +1,12 @@
 //! Following the engine: its views and notices as they come, and the way back when it went away.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use signbell_engine::control::client::Conversation;
-use signbell_engine::control::{Failure, Notice, Reply, Request};
+use signbell_engine::control::{Failure, FailureKind, Notice, Reply, Request};
+use signbell_engine::paths::Paths;
 use signbell_engine::view::AppView;
 use signbell_engine::wording::language::Language;
 use tokio::sync::mpsc;
@@ -34,15 +35,15 @@ pub(crate) enum News {
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// Follows the engine at `socket` until the receiver is dropped.
-pub(crate) fn follow(socket: PathBuf) -> mpsc::UnboundedReceiver<News> {
+/// Follows the engine, whichever process runs it, until the receiver is dropped.
+pub(crate) fn follow(paths: Paths) -> mpsc::UnboundedReceiver<News> {
     let (tell, news) = mpsc::unbounded_channel();
     tauri::async_runtime::spawn(async move {
         let mut wait = FIRST_WAIT;
         let mut there = true;
         while !tell.is_closed() {
             let mut heard = false;
-            let end = listen(&socket, |item| {
+            let end = listen(&paths.engine_socket(), |item| {
                 heard = true;
                 // A receiver that is gone is noticed above.
                 let _ = tell.send(item);
@@ -50,7 +51,13 @@ pub(crate) fn follow(socket: PathBuf) -> mpsc::UnboundedReceiver<News> {
             .await;
             if heard || there {
                 // Said once, however often it is tried again.
-                tracing::debug!(code = end.err().map(|failure| failure.code), "the engine does not answer");
+                let failure = end.err();
+                tracing::debug!(code = failure.as_ref().map(|f| &f.code), "the engine does not answer");
+                // Of another version: what the person can do about that is in the sentence.
+                let told = failure.filter(|failure| failure.kind != FailureKind::NotRunning);
+                if let Some(Failure { message: text, .. }) = told.filter(|_| !heard) {
+                    let _ = tell.send(News::Notice(Notice::Say { text }));
+                }
                 let _ = tell.send(News::Seen(Seen::Gone));
             }
             there = false;

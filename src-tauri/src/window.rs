@@ -60,13 +60,13 @@ pub(crate) enum Leader {
 /// Runs until the window is closed.
 pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failure> {
     let (tell, seen) = watch::channel(Seen::Starting);
-    let socket = paths.control_socket();
+    let paths = paths.clone();
     let desk = Desk {
-        socket: socket.clone(),
+        socket: paths.engine_socket(),
         seen,
         clipboard: Clipboard::default(),
         demo: Demo::default(),
-        connecting: Connecting::new(paths),
+        connecting: Connecting::new(&paths),
     };
     let app = tauri::Builder::default()
         .manage(desk)
@@ -109,7 +109,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
         ])
         .setup(move |app| {
             build(app.handle(), page)?;
-            tauri::async_runtime::spawn(show_news(app.handle().clone(), follow(socket), tell));
+            tauri::async_runtime::spawn(show_news(app.handle().clone(), follow(paths), tell));
             if leader == Leader::Stdin {
                 tauri::async_runtime::spawn(obey(app.handle().clone()));
             }

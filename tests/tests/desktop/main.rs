@@ -22,6 +22,7 @@ mod room;
 mod scripted;
 mod settings;
 mod stage;
+mod takeover;
 mod tray;
 mod walls;
 mod window;

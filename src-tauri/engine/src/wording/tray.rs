@@ -145,6 +145,21 @@ pub fn not_running(language: Language) -> &'static str {
     say(language, "banner.not_running")
 }
 
+/// The process that ran the engine is gone, and the tray runs it now.
+pub const TAKEN_OVER: &str = "`signbell serve` has ended. The tray goes on in its place.";
+
+/// The process that ran the engine is gone, and the tray would look for the tokens elsewhere.
+#[must_use]
+pub fn kept_elsewhere(there: &str, here: &str) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "kept_elsewhere",
+        format!(
+            "`signbell serve` has ended. It kept your tokens in the {there}; the tray would look in the {here}, so it does not take over. Start `signbell serve` again, or the tray with the same SIGNBELL_VAULT."
+        ),
+    )
+}
+
 /// No browser was opened for a sign-in.
 #[must_use]
 pub fn browser_failed(error: &BrowserError) -> Failure {
