@@ -188,6 +188,11 @@ pub(crate) async fn confirm(desk: Window<'_>, id: u64, answer: ConfirmAnswer) ->
 }
 
 #[tauri::command]
+pub(crate) async fn permit(desk: Window<'_>, id: u64, allow: bool) -> Answer<()> {
+    ask::done(&desk.socket, &Request::Permit { id, allow }).await
+}
+
+#[tauri::command]
 pub(crate) async fn tool_set(desk: Window<'_>, tool: ToolName, confirm: bool) -> Answer<()> {
     ask::done(&desk.socket, &Request::ToolSet { tool, confirm: Some(confirm) }).await
 }

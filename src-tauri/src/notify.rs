@@ -28,6 +28,8 @@ pub(crate) enum Topic {
     Account(AccountName),
     /// A program wants to use a service.
     Confirm(u64),
+    /// A question of whether programs may do more.
+    Permit(u64),
 }
 
 /// What the person answered.
@@ -39,6 +41,8 @@ pub(crate) enum Answered {
     Later(AccountName),
     /// One of a question's buttons.
     Confirm(u64, Answer),
+    /// The same of whether programs may do more.
+    Permit(u64, bool),
     /// A click beside them, which says nothing yet: the window has the question too.
     Look,
 }
@@ -139,7 +143,8 @@ fn rings(view: &AppView) -> BTreeMap<Topic, (u64, &str, &str)> {
         Some((Topic::Account(account.account.clone()), (ring.id, ring.title.as_str(), ring.body.as_str())))
     });
     let confirms = view.confirms.iter().map(|ask| (Topic::Confirm(ask.id), (ask.id, &*ask.title, &*ask.body)));
-    accounts.chain(confirms).collect()
+    let permits = view.permits.iter().map(|ask| (Topic::Permit(ask.id), (ask.id, &*ask.title, &*ask.body)));
+    accounts.chain(confirms).chain(permits).collect()
 }
 
 impl ShownRing {
@@ -290,6 +295,7 @@ fn buttons(topic: &Topic, language: Language) -> Vec<&'static str> {
             (service::HOUR, Line::ThisHour),
             (service::NO, Line::No),
         ],
+        Topic::Permit(_) => &[(service::DEFAULT, Line::Open), (service::ALLOW, Line::Allow), (service::NO, Line::No)],
     };
     keys.iter().flat_map(|(key, line)| [*key, words::line(language, *line)]).collect()
 }
@@ -301,7 +307,9 @@ fn answer(button: &str, topic: Topic) -> Option<Answered> {
         (Topic::Confirm(id), service::ALWAYS) => Answered::Confirm(id, Answer::Always),
         (Topic::Confirm(id), service::HOUR) => Answered::Confirm(id, Answer::Hour),
         (Topic::Confirm(id), service::NO) => Answered::Confirm(id, Answer::No),
-        (Topic::Confirm(_), service::DEFAULT) => Answered::Look,
+        (Topic::Permit(id), service::ALLOW) => Answered::Permit(id, true),
+        (Topic::Permit(id), service::NO) => Answered::Permit(id, false),
+        (Topic::Confirm(_) | Topic::Permit(_), service::DEFAULT) => Answered::Look,
         _ => return None,
     })
 }
@@ -309,7 +317,7 @@ fn answer(button: &str, topic: Topic) -> Option<Answered> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use signbell_engine::view::{ConfirmView, RingView, StateName};
+    use signbell_engine::view::{ConfirmView, PermitView, RingView, StateName};
 
     use super::*;
     use crate::tray::{account_in, view_of};
@@ -412,6 +420,14 @@ mod tests {
         ] {
             assert_eq!(answer(button, Topic::Confirm(7)), wanted);
         }
+        for (button, wanted) in [
+            ("allow", Some(Answered::Permit(7, true))),
+            ("no", Some(Answered::Permit(7, false))),
+            ("default", Some(Answered::Look)),
+            ("always", None),
+        ] {
+            assert_eq!(answer(button, Topic::Permit(7)), wanted);
+        }
     }
 
     #[test]
@@ -429,7 +445,10 @@ mod tests {
         }];
         let (title, body) = ("curl wants".into(), "why".into());
         let asked = Change::Show { topic: Topic::Confirm(3), ring: 3, title, body, replaces: None };
-        assert_eq!(step(&shown(&[]), &view), [show("ada", 1, None), asked]);
+        view.permits = vec![PermitView { id: 3, title: "signbell wants".into(), body: "why".into() }];
+        let (title, body) = ("signbell wants".into(), "why".into());
+        let permit = Change::Show { topic: Topic::Permit(3), ring: 3, title, body, replaces: None };
+        assert_eq!(step(&shown(&[]), &view), [show("ada", 1, None), asked, permit]);
         view.desktop.notifications = false;
         let before = shown(&[("ada", 1, OnScreen::Yes(7))]);
         assert_eq!(step(&before, &view), [close("ada", Some(7))]);

@@ -153,6 +153,7 @@ impl Shell {
                 Answered::SignIn(account) => self.act(Action::SignIn(account)),
                 Answered::Later(account) => self.spawn(Request::Later { account }),
                 Answered::Confirm(id, answer) => self.spawn(Request::Confirm { id, answer }),
+                Answered::Permit(id, allow) => self.spawn(Request::Permit { id, allow }),
                 Answered::Look => self.spawn_window(Page::Home),
             }
         }
@@ -183,6 +184,7 @@ impl Shell {
                 }
             }
             Action::Confirm(id, answer) => self.spawn(Request::Confirm { id, answer }),
+            Action::Permit(id, allow) => self.spawn(Request::Permit { id, allow }),
             Action::Add => self.spawn_window(Page::Add),
             Action::Open => self.spawn_window(Page::Home),
             Action::Quit => self.app.exit(0),

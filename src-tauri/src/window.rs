@@ -89,6 +89,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::look,
             commands::open_device_page,
             commands::pause,
+            commands::permit,
             commands::presets,
             commands::refresh,
             commands::service_remove,

@@ -28,7 +28,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use serde_json::json;
-use signbell_engine::control::client::call;
+use signbell_engine::control::client::call_and_hear;
 use signbell_engine::control::{Failure, Reply, Request, SignedIn};
 use signbell_engine::model::AccountName;
 use signbell_engine::paths::Paths;
@@ -101,7 +101,7 @@ impl Context {
     }
 
     async fn call(&self, request: &Request) -> Result<Reply, Failure> {
-        call(&self.socket(), request).await
+        call_and_hear(&self.socket(), request, |text| self.out.say(text)).await
     }
 
     async fn view(&self) -> Result<AppView, Failure> {

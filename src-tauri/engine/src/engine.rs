@@ -17,6 +17,8 @@ mod merge;
 mod moved;
 mod naming;
 mod narrow;
+pub(crate) mod owner;
+mod permit;
 pub(crate) mod port_holder;
 mod service_view;
 mod settings;
@@ -44,12 +46,16 @@ pub(crate) use self::add::Secrets;
 pub(crate) use self::core::Core;
 use self::core::Settings;
 use self::hot::{Listening, Overrides, Troubles};
+use self::known::KnownError;
+use self::owner::Owner;
+pub(crate) use self::permit::Waiting;
 pub(crate) use self::sign_in::{How, Progress};
 use crate::activity::Activity;
 use crate::bell::Bell;
 use crate::config::{self, Config};
 use crate::control;
 use crate::paths::Paths;
+use crate::permit::Permits;
 use crate::provider::{Http, NetworkError, NetworkSettings};
 use crate::proxy::forward_proxy::Authorities;
 use crate::proxy::listen::{Door, Port};
@@ -402,6 +408,8 @@ fn assemble(
         notices,
         changed,
         quit: Notify::new(),
+        permits: Permits::default(),
+        screens: Mutex::default(),
         this: this.clone(),
     }))
 }

@@ -8,6 +8,7 @@
 //! | [`control`] | the socket through which they speak to the engine |
 //! | [`activity`] | what happened |
 //! | [`confirm`] | asking once whether a program may use a service |
+//! | [`permit`] | asking at the screen before programs may do more |
 //! | [`connect`] | what its clients do to connect a program |
 //! | [`choices`] | what can be picked instead of pasting an address |
 //! | [`qr`] | an address as a picture |
@@ -35,6 +36,7 @@ mod faults;
 pub mod fuzzing;
 pub mod model;
 pub mod paths;
+pub mod permit;
 mod provider;
 mod proxy;
 pub mod qr;

@@ -41,6 +41,7 @@ pub use self::forward::{OutgoingSettings, Pool, Pools, UpstreamError};
 pub use self::forward_proxy::ForwardProxy;
 use self::forward_proxy::ForwardRefusal;
 use self::identify::Guesses;
+pub(crate) use self::identify::program_of;
 pub use self::identify::{KEY_PREFIX, Program};
 use self::json_rpc::Caller;
 use self::listen::conversation::{Conversation, Entrance};

@@ -37,6 +37,20 @@ pub struct AppView {
     /// Programs that wait for the person to say whether they may use a service, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirms: Vec<ConfirmView>,
+    /// What waits for a click at the screen before it lets programs do more, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permits: Vec<PermitView>,
+}
+
+/// A question: whether programs may do more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermitView {
+    /// The answer names it.
+    pub id: u64,
+    /// `signbell wants to let script use github too`.
+    pub title: String,
+    /// What there is to know of it.
+    pub body: String,
 }
 
 /// A question: whether a program may use a service.

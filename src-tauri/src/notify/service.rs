@@ -25,6 +25,8 @@ pub(super) const LATER: &str = "later";
 pub(super) const ALWAYS: &str = "always";
 /// The button that lets it for a while.
 pub(super) const HOUR: &str = "hour";
+/// The button that lets programs do more.
+pub(super) const ALLOW: &str = "allow";
 /// The button that does not let it.
 pub(super) const NO: &str = "no";
 /// A click beside the buttons, by the specification's own name.

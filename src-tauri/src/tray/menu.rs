@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use signbell_engine::control::Answer;
 use signbell_engine::model::{AccountName, ServiceName};
-use signbell_engine::view::{AccountView, AppView, ConfirmView, StateName};
+use signbell_engine::view::{AccountView, AppView, ConfirmView, PermitView, StateName};
 use signbell_engine::wording::language::Language;
 use signbell_engine::wording::tray::{self as words, Line};
 
@@ -65,6 +65,8 @@ pub(crate) enum Action {
     SignOut(AccountName),
     /// Says whether a program may use a service.
     Confirm(u64, Answer),
+    /// Says whether programs may do more.
+    Permit(u64, bool),
     /// Copies where tools reach it.
     CopyAddress(ServiceName),
     /// Opens the window where an account is added.
@@ -90,6 +92,8 @@ impl fmt::Display for Action {
             Self::Confirm(id, Answer::Always) => write!(f, "confirm-always:{id}"),
             Self::Confirm(id, Answer::Hour) => write!(f, "confirm-hour:{id}"),
             Self::Confirm(id, Answer::No) => write!(f, "confirm-no:{id}"),
+            Self::Permit(id, true) => write!(f, "permit-yes:{id}"),
+            Self::Permit(id, false) => write!(f, "permit-no:{id}"),
             Self::CopyAddress(service) => write!(f, "copy-address:{service}"),
             Self::Add => f.write_str("add"),
             Self::Pause => f.write_str("pause"),
@@ -119,6 +123,8 @@ impl FromStr for Action {
             Some(("confirm-always", id)) => name(id).map(|id| Self::Confirm(id, Answer::Always)),
             Some(("confirm-hour", id)) => name(id).map(|id| Self::Confirm(id, Answer::Hour)),
             Some(("confirm-no", id)) => name(id).map(|id| Self::Confirm(id, Answer::No)),
+            Some(("permit-yes", id)) => name(id).map(|id| Self::Permit(id, true)),
+            Some(("permit-no", id)) => name(id).map(|id| Self::Permit(id, false)),
             Some(("copy-address", service)) => name(service).map(Self::CopyAddress),
             Some(_) => Err(NoAction),
             None => match id {
@@ -154,9 +160,7 @@ pub(crate) fn icon(view: &AppView) -> IconState {
     let any = |test: fn(&AccountView) -> bool| view.accounts.iter().any(test);
     if view.proxy.paused || !view.proxy.running {
         IconState::Paused
-    } else if !view.confirms.is_empty()
-        || any(|a| needs_person(a) || a.ring.is_some() || a.state == StateName::Unavailable)
-    {
+    } else if is_asked(view) || any(|a| needs_person(a) || a.ring.is_some() || a.state == StateName::Unavailable) {
         IconState::NeedsYou
     } else if any(|a| a.signing_in || a.state == StateName::Refreshing) {
         IconState::Working
@@ -175,7 +179,7 @@ pub(crate) fn tooltip(view: &AppView) -> String {
         (IconState::Paused, ..) if view.proxy.paused => line(Line::TipPaused),
         (IconState::Paused, ..) => line(Line::TipClosed),
         (IconState::Working, ..) => line(Line::TipWorking),
-        (IconState::NeedsYou, None, None) if !view.confirms.is_empty() => asking(view),
+        (IconState::NeedsYou, None, None) if is_asked(view) => asking(view),
         (_, Some(first), _) => words::tooltip_needs_you(language, &first.short_title, needing.len()),
         (_, None, Some(first)) => words::tooltip_unavailable(language, &first.short_title, &first.state_words),
         (IconState::NeedsYou, None, None) => ringing(view),
@@ -190,7 +194,8 @@ pub(crate) fn menu(view: &AppView) -> Vec<Item> {
     let language = language_of(view);
     let line = |line| words::line(language, line);
     let needing: Vec<_> = view.accounts.iter().filter(|a| needs_person(a)).collect();
-    let mut items: Vec<_> = view.confirms.iter().map(|ask| question(ask, language)).collect();
+    let mut items: Vec<_> = view.permits.iter().map(|ask| permit(ask, language)).collect();
+    items.extend(view.confirms.iter().map(|ask| question(ask, language)));
     items.extend(needing.iter().map(|a| {
         let words = match (&a.identity, a.state) {
             _ if a.state != StateName::NeedsSignIn => words::allow_more,
@@ -246,6 +251,12 @@ fn question(ask: &ConfirmView, language: Language) -> Item {
     Item::Submenu { label: plain(&ask.title), items: answers.map(answer).into() }
 }
 
+fn permit(ask: &PermitView, language: Language) -> Item {
+    let answers = [(true, Line::Allow), (false, Line::No)];
+    let answer = |(allow, line)| entry(Action::Permit(ask.id, allow), words::line(language, line));
+    Item::Submenu { label: plain(&ask.title), items: answers.map(answer).into() }
+}
+
 fn account(account: &AccountView, language: Language) -> Item {
     let line = |line| words::line(language, line);
     let name = || account.account.clone();
@@ -283,8 +294,14 @@ fn enabled_if(condition: bool, item: Item) -> Item {
     }
 }
 
+fn is_asked(view: &AppView) -> bool {
+    !view.permits.is_empty() || !view.confirms.is_empty()
+}
+
 fn asking(view: &AppView) -> String {
-    view.confirms.first().map_or_else(String::new, |ask| words::tooltip_asks(&ask.title))
+    let permits = view.permits.iter().map(|ask| &ask.title);
+    let first = permits.chain(view.confirms.iter().map(|ask| &ask.title)).next();
+    first.map_or_else(String::new, |title| words::tooltip_asks(title))
 }
 
 fn ringing(view: &AppView) -> String {

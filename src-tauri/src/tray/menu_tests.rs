@@ -242,6 +242,24 @@ Sign in again: Linear (ada) [sign-in:ada]
     view.accounts.clear();
     assert_eq!(icon(&view), IconState::NeedsYou);
     assert_eq!(tooltip(&view), "Signbell: Claude Code wants to use linear");
+
+    view.confirms.clear();
+    view.permits =
+        vec![PermitView { id: 5, title: "signbell wants to let script use github too".into(), body: "why".into() }];
+    let whole = drawn(&menu(&view));
+    assert_eq!(
+        whole.split("---").next().unwrap(),
+        "\
+signbell wants to let script use github too >
+  Allow [permit-yes:5]
+  No [permit-no:5]
+"
+    );
+    assert_eq!(icon(&view), IconState::NeedsYou);
+    assert_eq!(tooltip(&view), "Signbell: signbell wants to let script use github too");
+    for action in [Action::Permit(5, true), Action::Permit(5, false)] {
+        assert_eq!(action.to_string().parse(), Ok(action));
+    }
 }
 
 #[test]

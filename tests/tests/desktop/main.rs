@@ -17,6 +17,7 @@ mod fits;
 mod german;
 mod life;
 mod package;
+mod permits;
 mod proc;
 mod room;
 mod scripted;

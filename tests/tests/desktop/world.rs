@@ -80,6 +80,19 @@ impl World {
         })
     }
 
+    /// Runs a command that lets programs do more, and allows it in the notification.
+    pub fn permit(&self, args: &[&str]) -> Result<()> {
+        thread::scope(|scope| {
+            let command = scope.spawn(|| self.sandbox.run_ok(args));
+            let bell = self.desktop.notifications();
+            let shown =
+                bell.wait_for(|shown| shown.summary.starts_with("signbell wants to") && shown.is_open(), SOON)?;
+            bell.invoke_label(shown.id, "Allow")?;
+            command.join().map_err(|_| anyhow!("the command panicked"))??;
+            Ok(())
+        })
+    }
+
     /// Signs `login` in at the page `url` without a browser.
     pub fn follow(&self, url: &str, login: &str) -> Result<()> {
         self.provider.auto_consent(Some(login))?;

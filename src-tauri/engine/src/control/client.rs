@@ -76,10 +76,20 @@ impl Conversation {
 /// As [`Conversation::open`] and [`Conversation::next`]; an engine that ends in the middle is
 /// [`FailureKind::NotRunning`].
 pub async fn call(socket: &Path, request: &Request) -> Result<Reply, Failure> {
+    call_and_hear(socket, request, |_| ()).await
+}
+
+/// The same; `say` hears what there is to tell the person meanwhile.
+///
+/// # Errors
+/// As [`call`].
+pub async fn call_and_hear(socket: &Path, request: &Request, say: impl Fn(&str)) -> Result<Reply, Failure> {
     let mut conversation = Conversation::open(socket, request).await?;
     while let Some(reply) = conversation.next().await? {
-        if reply.is_last() {
-            return Ok(reply);
+        match reply {
+            Reply::Notice(Notice::Say { text }) => say(&text),
+            reply if reply.is_last() => return Ok(reply),
+            _ => {}
         }
     }
     Err(Failure { kind: FailureKind::NotRunning, ..wording::not_running() })

@@ -171,6 +171,13 @@ pub enum Request {
         /// What they say.
         answer: Answer,
     },
+    /// The person answers, at the screen, whether programs may do more. From elsewhere it does not count.
+    Permit {
+        /// [`crate::view::PermitView::id`]
+        id: u64,
+        /// What they say.
+        allow: bool,
+    },
     /// Gives a tool a new key: [`Reply::ToolKey`].
     ToolRotate {
         /// Which tool.

@@ -56,10 +56,13 @@ fn is_same_user(stream: &UnixStream) -> bool {
 struct Connection {
     lines: BufReader<OwnedReadHalf>,
     replies: OwnedWriteHalf,
+    /// The process at the other end, where the system tells.
+    process: Option<u32>,
 }
 
 impl Connection {
     fn new(stream: UnixStream) -> Self {
+        let process = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok());
         let (read, replies) = stream.into_split();
         Self { lines: BufReader::new(read), replies }
     }
@@ -70,9 +73,30 @@ impl Connection {
             return self.reply(&Reply::Failed(failure)).await;
         }
         match serde_json::from_str(&line) {
-            Ok(request) => self.answer(core, request).await,
+            Ok(request) => match core.needs_click(&request, self.process).await {
+                Ok(None) => self.answer(core, request).await,
+                Ok(Some(waiting)) => self.answer_once_clicked(core, request, waiting).await,
+                Err(failure) => self.reply(&Reply::Failed(failure)).await,
+            },
             // serde_json names the position and what it expected, not the text.
             Err(e) => self.reply(&Reply::Failed(wording::bad_request(&e))).await,
+        }
+    }
+
+    /// A client that leaves meanwhile takes its request back.
+    async fn answer_once_clicked(&mut self, core: &Core, request: Request, mut waiting: Waiting) -> io::Result<()> {
+        self.reply(&Reply::Notice(Notice::Say { text: wording::CLICK_WANTED.to_owned() })).await?;
+        let clicked = core.clicked(&mut waiting);
+        tokio::pin!(clicked);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut clicked => break outcome,
+                left = self.line() => if left?.is_none() { return Ok(()) },
+            }
+        };
+        match outcome {
+            Ok(()) => self.answer(core, request).await,
+            Err(failure) => self.reply(&Reply::Failed(failure)).await,
         }
     }
 
@@ -118,6 +142,7 @@ impl Connection {
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolSet { tool, confirm } => done(core.tool_set(&tool, confirm)),
             Request::Confirm { id, answer } => done(core.confirm(id, answer)),
+            Request::Permit { id, allow } => done(core.permit(id, allow, self.process).map(drop)),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
             Request::Lend { tool, seconds, forward } => return self.lend(core, &tool, seconds, forward).await,
             Request::Forward { on } => finish(core.forward(on).await, Reply::Forwarding),
@@ -157,6 +182,8 @@ impl Connection {
     }
 
     async fn watch(&mut self, core: &Core, language: Option<Language>) -> io::Result<()> {
+        // Only a desktop says in which language.
+        let _screen = language.and_then(|_| core.screen(self.process));
         let (mut views, mut notices) = (core.view.subscribe(), core.notices.subscribe());
         self.reply(&Reply::View(Box::new(language.map_or_else(|| core.view_now(), |usual| core.view_for(usual)))))
             .await?;

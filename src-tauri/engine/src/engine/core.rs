@@ -16,6 +16,7 @@ use crate::config::{self, Config, KeyDigest, ServiceConfig, ToolConfig};
 use crate::control::{Failure, Notice};
 use crate::model::{AccountName, GrantId, ProviderName, ServiceName, ToolName};
 use crate::paths::Paths;
+use crate::permit::Permits;
 use crate::provider::{Http, Leeway, NetworkSettings, Provider, Registration};
 use crate::proxy::{Limits, Pools, Proxy, Route, Routes, Tool};
 use crate::session::state::{self, State};
@@ -65,6 +66,10 @@ pub(crate) struct Core {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(super) changed: Arc<Notify>,
     pub(crate) quit: Notify,
+    /// What waits for a click at the screen.
+    pub(crate) permits: Permits,
+    /// The desktop's processes that watch.
+    pub(super) screens: Mutex<super::permit::Screens>,
     /// For tasks that outlive the call that starts them.
     pub(super) this: Weak<Core>,
 }
@@ -344,6 +349,7 @@ impl Core {
                 () = self.changed.notified() => {}
                 () = self.bell.changed() => {}
                 () = self.proxy.confirms.changed() => {}
+                () = self.permits.changed() => {}
             }
             tokio::time::sleep(Duration::from_millis(15)).await;
             let view = self.snapshot();

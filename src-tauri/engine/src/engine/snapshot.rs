@@ -9,10 +9,12 @@ use crate::clock::{self, Now};
 use crate::config::{AccountConfig, Config};
 use crate::confirm::Question;
 use crate::model::{AccountName, GrantId, ServiceName};
+use crate::permit;
 use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
 use crate::view::{
-    AccountView, AppView, AskView, ConfirmView, GrantView, ProxyView, RingView, StateName, ToolView, WaitingView,
+    AccountView, AppView, AskView, ConfirmView, GrantView, PermitView, ProxyView, RingView, StateName, ToolView,
+    WaitingView,
 };
 use crate::wording;
 use crate::wording::language::Language;
@@ -80,6 +82,7 @@ impl Core {
             recoveries: self.activity.tally(),
             language: language_set(&config),
             desktop: Self::desktop_view(&config),
+            permits: self.permits.open().iter().map(permit_view).collect(),
             confirms: self.proxy.confirms.open().iter().map(confirm_view).collect(),
         }
     }
@@ -330,6 +333,10 @@ fn confirm_view(question: &Question) -> ConfirmView {
         body: wording::confirm_body(question),
         waiting: question.waiting,
     }
+}
+
+fn permit_view(question: &permit::Question) -> PermitView {
+    PermitView { id: question.id, title: wording::permit_title(question), body: wording::permit_body(question) }
 }
 
 fn waiting_request(request: &crate::bell::Waiting) -> WaitingView {

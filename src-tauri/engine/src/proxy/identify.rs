@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
 pub use self::process::Program;
+pub(crate) use self::process::program_of;
 pub(super) use self::process::{Caller, From, Programs};
 use super::forward_proxy::ForwardRefusal;
 use super::respond::Refusal;

@@ -85,6 +85,8 @@ const LABELS: &[(&str, &str)] = &[
     ("confirm.always", "Always"),
     ("confirm.hour", "This hour"),
     ("confirm.no", "No"),
+    ("permit.allow", "Allow"),
+    ("permit.proof", "Whatever runs as you can ask for this. A yes counts once."),
     ("confirm.proof", "A program’s path proves little: whatever runs as you can run any file of yours."),
     ("tools.once", "Ask me once for each program that uses this key"),
     ("settings.title", "Settings"),

@@ -33,6 +33,8 @@ pub enum Line {
     Always,
     /// Lets a program use a service for an hour.
     ThisHour,
+    /// Lets programs do more.
+    Allow,
     /// Does not let it.
     No,
     /// Signs in where there was a session already.
@@ -71,6 +73,7 @@ pub fn line(language: Language, line: Line) -> &'static str {
             Line::Later => "tray.later",
             Line::Always => "tray.always",
             Line::ThisHour => "tray.this_hour",
+            Line::Allow => "tray.allow",
             Line::No => "tray.no",
             Line::SignInAgain => "tray.sign_in_again",
             Line::Renew => "tray.renew",

@@ -86,6 +86,12 @@ impl Programs {
     }
 }
 
+/// What runs as this process, where the system tells.
+pub(crate) async fn program_of(process: u32) -> Option<Arc<Program>> {
+    let look = tokio::task::spawn_blocking(move || system::find(std::iter::once(From::Process(process))));
+    look.await.ok()?.pop().flatten()
+}
+
 /// The program at the other end of one connection; looked for when it is first asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {

@@ -95,6 +95,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("tray.later", "Later"),
     ("tray.always", "Always"),
     ("tray.this_hour", "This hour"),
+    ("tray.allow", "Allow"),
     ("tray.no", "No"),
     ("tray.sign_in_again", "Sign in again"),
     ("tray.renew", "Renew now"),

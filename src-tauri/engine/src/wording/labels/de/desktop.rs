@@ -107,6 +107,7 @@ pub(super) const GERMAN: Labels = &[
     ("tray.later", "Später"),
     ("tray.always", "Immer"),
     ("tray.this_hour", "Diese Stunde"),
+    ("tray.allow", "Erlauben"),
     ("tray.no", "Nein"),
     ("tray.sign_in_again", "Neu anmelden"),
     ("tray.renew", "Jetzt erneuern"),

@@ -26,6 +26,8 @@ pub(super) const GERMAN: Labels = &[
     ("confirm.always", "Immer"),
     ("confirm.hour", "Diese Stunde"),
     ("confirm.no", "Nein"),
+    ("permit.allow", "Erlauben"),
+    ("permit.proof", "Was unter deinem Namen läuft, kann darum bitten. Ein Ja gilt einmal."),
     (
         "confirm.proof",
         "Der Pfad eines Programms beweist wenig: Was unter deinem Namen läuft, kann jede deiner Dateien ausführen.",
