@@ -88,7 +88,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Credential(Credential::Kubectl { account }) => credential::others::kubectl(context, account).await?,
         Command::Activity { follow } => activity::run(context, follow).await?,
         Command::Import(args) => return import::run(context, args).await,
-        Command::Export(args) => settings_file::write(context, &args.file, args.force)?,
+        Command::Export(args) => settings_file::write(context, &args.file, args.force).await?,
         Command::Doctor { test_vault } => return doctor::run(context, test_vault).await,
         Command::App | Command::Serve | Command::Demo { .. } | Command::Completions { .. } | Command::Man { .. } => {}
     }

@@ -58,6 +58,7 @@ mod standing;
 mod step_up;
 mod survival;
 mod tokens;
+mod trail;
 mod trust;
 mod unattended;
 mod upgrade;

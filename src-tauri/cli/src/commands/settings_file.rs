@@ -17,7 +17,7 @@ use crate::args::{Import, OnConflict};
 use crate::import::reading;
 
 /// Writes the settings to a file that only the person can read. Needs no running app.
-pub(super) fn write(context: &Context, file: &Path, force: bool) -> Result<(), Failure> {
+pub(super) async fn write(context: &Context, file: &Path, force: bool) -> Result<(), Failure> {
     let export = export::export(&context.paths.config_file())?;
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
@@ -31,6 +31,8 @@ pub(super) fn write(context: &Context, file: &Path, force: bool) -> Result<(), F
     })?;
     let written = target.write_all(export.text.as_bytes()).and_then(|()| target.sync_all());
     written.map_err(|e| export_words::not_written(file, &e))?;
+    // Where nothing runs nobody is told.
+    let _ = context.call(&Request::Exported { file: file.display().to_string() }).await;
     let line = json!({
         "file": file.display().to_string(),
         "accounts": export.accounts,

@@ -60,6 +60,11 @@ pub enum Request {
     },
     /// Adds what another machine's export has: [`Reply::Merged`].
     Merge(Merge),
+    /// The client wrote the settings to a file, and it is told in the activity.
+    Exported {
+        /// Which file.
+        file: String,
+    },
     /// Asks a service once, with its token, for something that changes nothing: [`Reply::FirstCall`].
     FirstCall {
         /// Which service.

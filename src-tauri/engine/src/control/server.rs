@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::protocol::{Said, check_request};
 use super::{Failure, Notice, Reply, Request, Through};
-use crate::engine::{Core, How, Progress, Secrets};
+use crate::engine::{Core, How, Progress, Secrets, Waiting};
 use crate::signin::{Pasted, Place};
 use crate::wording;
 use crate::wording::language::Language;
@@ -64,7 +64,7 @@ impl Connection {
     fn new(stream: UnixStream) -> Self {
         let process = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok());
         let (read, replies) = stream.into_split();
-        Self { lines: BufReader::new(read), replies }
+        Self { lines: BufReader::new(read), replies, process }
     }
 
     async fn serve(mut self, core: &Core) -> io::Result<()> {
@@ -117,6 +117,10 @@ impl Connection {
             Request::Adopt(adopt) => finish(core.adopt(adopt).await, Reply::SignedIn),
             Request::Checkup { try_vault } => Reply::Checkup(core.checkup(try_vault).await),
             Request::Merge(merge) => finish(core.merge(merge).await, |merged| Reply::Merged(Box::new(merged))),
+            Request::Exported { file } => {
+                core.changed_by_person(&wording::exported(&file), |_| ());
+                Reply::Done
+            }
             Request::FirstCall { service } => finish(core.first_call(&service).await, Reply::FirstCall),
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),

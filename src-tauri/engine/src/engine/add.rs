@@ -72,6 +72,7 @@ impl Core {
                 Ok(tool)
             })?
         };
+        let widened = tool.as_ref().map(|tool| (tool.name.clone(), tool.config.services.clone(), tool.key.is_some()));
         let added = Added {
             service: plan.service.0.clone(),
             account: plan.account.0.clone(),
@@ -85,6 +86,12 @@ impl Core {
             record.account = Some(added.account.clone());
             record.service = Some(added.service.clone());
         });
+        if let Some((tool, services, is_new)) = widened {
+            self.changed_by_person(&wording::tool_added(&tool, &services, is_new), |record| {
+                record.tool = Some(tool);
+                record.service = Some(added.service.clone());
+            });
+        }
         let state = self.snapshot().accounts.into_iter().find(|a| a.account == added.account).map(|a| a.state);
         Ok(Added { state: state.unwrap_or(added.state), ..added })
     }

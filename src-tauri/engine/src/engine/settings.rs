@@ -72,7 +72,7 @@ impl Core {
         // A provider reads its secret once; the next one is another.
         lock(&self.providers).remove(name);
         self.restart_sessions_at(name);
-        self.changed_by_person(&wording::provider_changed(name), |_| ());
+        self.changed_by_person(&wording::provider_changed(name), |record| record.account = Some(account.clone()));
         Ok(ProviderChanged { account: account.clone(), done: true, ended })
     }
 
@@ -114,6 +114,15 @@ impl Core {
         if let Some(unknown) = preset.as_ref().filter(|name| !name.is_empty() && rules::named(name).is_none()) {
             return Err(wording::unknown_preset(unknown));
         }
+        let told: Vec<(&str, String)> = [
+            hold_seconds.map(|seconds| ("hold_seconds", seconds.to_string())),
+            replay_unsafe.map(|replay| ("replay_unsafe", replay.to_string())),
+            expired.map(|expired| ("expired", expired_text(expired).to_owned())),
+            preset.clone().map(|preset| ("preset", preset)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         self.edit(|_, document| {
             let mut put = |key, item| set(document, ["services", service.as_str(), key], item);
             if let Some(seconds) = hold_seconds {
@@ -132,7 +141,12 @@ impl Core {
             }
             Ok(())
         })?;
-        self.changed_by_person(&wording::service_changed(service), |record| record.service = Some(service.clone()));
+        // A request may set nothing here, and something else besides.
+        if !told.is_empty() {
+            self.changed_by_person(&wording::service_set(service, &told), |record| {
+                record.service = Some(service.clone());
+            });
+        }
         Ok(())
     }
 
@@ -242,7 +256,9 @@ impl Core {
             };
             Ok(())
         })?;
-        self.changed_by_person(&wording::service_changed(service), |record| record.service = Some(service.clone()));
+        self.changed_by_person(&wording::service_set(service, &[("rewrite_addresses", on.to_string())]), |record| {
+            record.service = Some(service.clone());
+        });
         Ok(())
     }
 
@@ -324,7 +340,7 @@ impl Core {
         if self.config().services.contains_key(service) { Ok(()) } else { Err(wording::unknown_service(service)) }
     }
 
-    pub(super) fn changed_by_person(&self, text: &str, fill: impl FnOnce(&mut crate::activity::Record)) {
+    pub(crate) fn changed_by_person(&self, text: &str, fill: impl FnOnce(&mut crate::activity::Record)) {
         self.activity.record(Kind::Changed, |record| {
             record.text = text.to_owned();
             fill(record);

@@ -249,6 +249,22 @@ pub fn service_changed(service: &ServiceName) -> String {
     format!("Service {service} was changed")
 }
 
+/// The same, where it is known what is what now.
+#[must_use]
+pub fn service_set(service: &ServiceName, set: &[(&str, String)]) -> String {
+    let what = |(key, value): &(&str, String)| match value.as_str() {
+        "" => format!("{key} is none now"),
+        value => format!("{key} is {value} now"),
+    };
+    format!("Service {service}: {}", set.iter().map(what).collect::<Vec<_>>().join(", "))
+}
+
+/// The settings were written to a file for another machine.
+#[must_use]
+pub fn exported(file: &str) -> String {
+    format!("The settings were exported to {file}, without secrets")
+}
+
 /// The person removed a service.
 #[must_use]
 pub fn service_removed(service: &ServiceName) -> String {
