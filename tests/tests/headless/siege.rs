@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -53,6 +54,28 @@ fn i11_a_thousand_slow_clients_are_cut_off_and_hold_up_nobody() -> Result<()> {
         ensure!(open < 100, "{open} open");
         Ok(())
     })
+}
+
+#[test]
+fn i11_a_connection_may_rest_between_two_requests() -> Result<()> {
+    let (world, access) = World::signed_in("rest")?;
+    let address = world.serve.address().trim_start_matches("http://").to_owned();
+    let head = format!("GET /notes/me HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\r\n", access.key);
+    let mut stream = TcpStream::connect(&address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    // Longer than a head may take.
+    for rest in [0, 12] {
+        std::thread::sleep(Duration::from_secs(rest));
+        stream.write_all(head.as_bytes())?;
+        let mut said = String::new();
+        while !said.contains("\"login\":\"ada\"") {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece)?;
+            ensure!(length > 0, "closed after {rest} s: {said}");
+            said.push_str(&String::from_utf8_lossy(&piece[..length]));
+        }
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,10 +16,6 @@ use crate::proxy::Proxy;
 use crate::proxy::forward_proxy::Opened;
 use crate::proxy::identify::{Caller, Peer};
 use crate::proxy::respond::Body;
-
-/// A whole head must be here within this time; a connection between two requests may rest as long
-/// as it likes only while nothing of the next head has come.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// By which way a connection came in, which decides how its requests name a service.
 #[derive(Clone)]
@@ -70,8 +65,8 @@ impl Conversation {
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
+            // The reader below has a deadline for heads, and none between two requests.
+            .header_read_timeout(None)
             // The upstream's own response goes through as it came.
             .auto_date_header(false)
             // Heads and small bodies in one plain write; measured, and no slower for large bodies.
