@@ -52,8 +52,7 @@ impl Conversation {
         let conversation = Arc::new(self);
         let io = StrictFraming::new(stream);
         let framing = io.handle();
-        let service = service_fn(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(conversation.caller.clone());
+        let service = service_fn(move |request: hyper::Request<_>| {
             let (conversation, framing) = (Arc::clone(&conversation), framing.clone());
             async move {
                 let response = match framing.refusal(&request) {
