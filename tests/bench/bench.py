@@ -20,6 +20,7 @@ import time
 
 import bodies
 import crowds
+import curves
 import idle
 import others
 import rates
@@ -37,6 +38,8 @@ ROWS = {
     "sizes": idle.sizes,
     "others": others.others,
 }
+# Only where it is named: it repeats what other rows measure, at several sizes.
+MORE = {"curves": curves.curves}
 
 
 def machine():
@@ -51,7 +54,7 @@ def machine():
 def measure(name, signbell, kept):
     """One row, on a stage of its own."""
     with tempfile.TemporaryDirectory(prefix="signbell-bench-") as folder, contextlib.ExitStack() as ends:
-        yield from ROWS[name](Stage(folder, ends, signbell, kept))
+        yield from (ROWS | MORE)[name](Stage(folder, ends, signbell, kept))
 
 
 def main(signbell, out, names):
@@ -71,8 +74,8 @@ def main(signbell, out, names):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or set(sys.argv[3:]) - set(ROWS):
-        sys.exit(f"{__doc__}\nRows: {', '.join(ROWS)}")
+    if len(sys.argv) < 3 or set(sys.argv[3:]) - set(ROWS | MORE):
+        sys.exit(f"{__doc__}\nRows: {', '.join(ROWS | MORE)}")
     # So that what was started ends too when somebody ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     main(str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:])
