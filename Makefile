@@ -43,11 +43,12 @@ test: ## formatting, lints, licences and all tests
 	if ldd $(target)/debug/signbell | grep -E 'libgtk|libgdk|libwebkit'; then echo "signbell must run without a screen"; exit 1; fi
 	SIGNBELL_NODE=$$(command -v node) cargo test --locked --workspace
 
-bench: ## requests per second beside nginx and haproxy
+ROWS ?=
+bench: ## how fast and how small, beside nginx, haproxy and others (ROWS="rate idle" for some)
 	@.ci/setup.sh bench
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	cargo build --locked --release --package signbell-cli
-	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt
+	python3 tests/bench/bench.py $(target)/release/signbell $(target)/bench/latest.txt $(ROWS)
 
 TIMES ?= 200
 crash: ## kill -9 at every step, 200 times each (TIMES=20 for fewer), and count what was lost

@@ -4,6 +4,7 @@
 //! machine's boot-time clock. That one counts while the machine sleeps and nobody can set it, so a
 //! wrong wall clock neither kills a token nor keeps a dead one alive.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,21 +67,19 @@ fn boot_ms() -> u64 {
 
 /// Which run of the machine this is: boot-time moments of two runs can't be compared.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootId(String);
+pub struct BootId(Cow<'static, str>);
 
 impl BootId {
     /// This run's.
     #[must_use]
     pub fn current() -> Self {
         static ID: OnceLock<String> = OnceLock::new();
-        Self(
-            ID.get_or_init(|| {
-                std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-                    .map(|id| id.trim().to_owned())
-                    .unwrap_or_else(|_| format!("process-{}", std::process::id()))
-            })
-            .clone(),
-        )
+        // Every request asks how old its token is, so this copies nothing.
+        Self(Cow::Borrowed(ID.get_or_init(|| {
+            std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .map(|id| id.trim().to_owned())
+                .unwrap_or_else(|_| format!("process-{}", std::process::id()))
+        })))
     }
 }
 

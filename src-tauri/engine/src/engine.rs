@@ -17,6 +17,7 @@ mod merge;
 mod moved;
 mod naming;
 mod narrow;
+mod open_files;
 pub(crate) mod owner;
 mod permit;
 pub(crate) mod port_holder;
@@ -213,6 +214,7 @@ impl Engine {
     /// [`StartError`]; nothing is left running then.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         undumpable::keep_out_of_dumps();
+        open_files::make_room();
         let Options { paths, port, vault } = options;
         paths.create().map_err(|source| StartError::Io { what: "the folders".into(), source })?;
         let owner = Owner::become_one(&paths)?;

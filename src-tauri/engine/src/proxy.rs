@@ -171,7 +171,7 @@ impl Proxy {
     /// Answers one request of a connection.
     async fn handle(&self, conversation: &Conversation, request: Request<Incoming>) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
-        let mut call = Call { parts, body: replay::Source::new(incoming) };
+        let mut call = Call { parts, body: replay::Source::new(incoming), caller: conversation.caller.clone() };
         match self.run(conversation, &mut call).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -236,7 +236,7 @@ impl Proxy {
         if route.points_at(self.address()) {
             return Err(Refusal::PointsAtUs(route.name.clone()));
         }
-        let caller = call.parts.extensions.get::<identify::Caller>().cloned();
+        let caller = call.caller.clone();
         Exchange { proxy: self, caller, tool, route, upstream, tool_base }.run(call).await
     }
 }
@@ -245,12 +245,13 @@ impl Proxy {
 struct Call {
     parts: http::request::Parts,
     body: replay::Source,
+    caller: identify::Caller,
 }
 
 /// One identified, routed request on its way to an upstream and back.
 struct Exchange<'a> {
     proxy: &'a Proxy,
-    caller: Option<identify::Caller>,
+    caller: identify::Caller,
     tool: &'a Tool,
     route: &'a Route,
     upstream: http::Uri,

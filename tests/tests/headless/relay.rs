@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use signbell_tests::upstream::{Reply, Upstream, ok};
 use signbell_tests::{Curl, Response, wait_until};
 
 use crate::SOON;
@@ -151,6 +152,21 @@ fn an_upload_is_passed_on_while_it_is_sent_and_so_is_its_answer() -> Result<()> 
     wire.send("0\r\n\r\n")?;
     let reply = wire.reply()?;
     ensure!(reply.status == 200 && reply.text().ends_with(&format!("end {}\n", sha256(&all)?)), "{}", reply.text());
+    Ok(())
+}
+
+#[test]
+fn a_connection_that_the_upstream_closed_costs_no_request() -> Result<()> {
+    // It does not say so before.
+    let upstream = Upstream::start(|_| Reply::Last(ok("{}")))?;
+    let (world, access) = World::signed_in("closed")?;
+    world.add_url(upstream.address(), "raw", &[])?;
+    let raw = Access { url: world.serve.url("/raw"), ..access };
+    for body in [b"one", b"two", b"six"] {
+        ensure!(post(&raw, body)?.status == 200);
+    }
+    let bodies: Vec<_> = upstream.seen().into_iter().map(|request| request.body).collect();
+    ensure!(bodies == [b"one", b"two", b"six"], "{bodies:?}");
     Ok(())
 }
 

@@ -3,11 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signbell_tests::upstream::{Reply, Upstream, ok};
-use signbell_tests::wait_ok;
+use signbell_tests::{Sandbox, Serve, wait_ok};
 
 use crate::SOON;
 use crate::world::{Access, World, refused};
@@ -53,6 +54,28 @@ fn i11_a_thousand_slow_clients_are_cut_off_and_hold_up_nobody() -> Result<()> {
         ensure!(open < 100, "{open} open");
         Ok(())
     })
+}
+
+#[test]
+fn i11_a_connection_may_rest_between_two_requests() -> Result<()> {
+    let (world, access) = World::signed_in("rest")?;
+    let address = world.serve.address().trim_start_matches("http://").to_owned();
+    let head = format!("GET /notes/me HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\r\n", access.key);
+    let mut stream = TcpStream::connect(&address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    // Longer than a head may take.
+    for rest in [0, 12] {
+        std::thread::sleep(Duration::from_secs(rest));
+        stream.write_all(head.as_bytes())?;
+        let mut said = String::new();
+        while !said.contains("\"login\":\"ada\"") {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece)?;
+            ensure!(length > 0, "closed after {rest} s: {said}");
+            said.push_str(&String::from_utf8_lossy(&piece[..length]));
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -165,6 +188,21 @@ fn e9_no_connection_carries_two_accounts() -> Result<()> {
     ensure!(tokens.len() == 2, "{} accounts", tokens.len());
     ensure!(all.iter().any(|tokens| tokens.len() > 1), "no connection was used twice: the test shows nothing");
     ensure!(all.iter().all(|tokens| tokens.iter().all(|token| *token == tokens[0])), "a connection carried both");
+    Ok(())
+}
+
+#[test]
+fn p5_it_has_room_for_a_thousand_requests() -> Result<()> {
+    let sandbox = Sandbox::new("room")?;
+    sandbox.set_env("SIGNBELL_VAULT", "memory");
+    // As a login shell has it on most systems.
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "ulimit -S -n 1024; exec \"$0\" serve --json"]).arg(sandbox.signbell()?.get_program());
+    let serve = Serve::start_command(&sandbox, command)?;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serve.id()))?;
+    let open = limits.lines().find(|line| line.starts_with("Max open files")).context("no such limit")?;
+    let soft: u64 = open.split_whitespace().nth(3).context("no number")?.parse()?;
+    ensure!(soft > 2048, "{open}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::identify::Program;
 use super::recover::Seen;
-use super::{Attempt, Call, Exchange, Refusal, identify, inject, json_rpc};
+use super::{Attempt, Call, Exchange, Refusal, inject, json_rpc};
 use crate::activity::{Kind, Record};
 use crate::bell::Waiting;
 use crate::clock;
@@ -146,12 +146,12 @@ impl Exchange<'_> {
 
     /// Which program asks; looked for where it isn't known yet.
     pub(super) async fn program(&self) -> Option<Arc<Program>> {
-        self.caller.as_ref()?.program().await
+        self.caller.program().await
     }
 
     pub(super) fn record(&self, kind: Kind, text: &str, more: impl FnOnce(&mut Record)) {
         self.proxy.activity.record(kind, |record| {
-            if let Some(program) = self.caller.as_ref().and_then(identify::Caller::seen) {
+            if let Some(program) = self.caller.seen() {
                 record.program = Some(program.name.clone());
                 record.pid = Some(program.pid);
                 record.parent.clone_from(&program.parent);

@@ -1,5 +1,7 @@
 //! The way to an upstream: one connection pool a grant, no redirects, no ambient proxy.
 
+mod connections;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -7,13 +9,11 @@ use std::time::Duration;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
+use self::connections::Connections;
 use super::listen::lanes;
 use super::replay::{Outgoing, OutgoingError, Source};
 use super::respond::Body;
@@ -163,55 +163,9 @@ pub struct Pool {
 /// The way to an upstream.
 enum Way {
     /// Straight to the upstream.
-    Direct(Box<Clients<HttpConnector>>),
+    Direct(Box<Connections<HttpConnector>>),
     /// Through the person's corporate proxy.
-    Tunnelled(Box<Clients<Tunnel<HttpConnector>>>),
-}
-
-/// HTTP/2 where the upstream offers it, and HTTP/1.1 alone for what can be switched to another
-/// protocol.
-pub struct Clients<C> {
-    any: Client<HttpsConnector<C>, Outgoing>,
-    http1: Client<HttpsConnector<C>, Outgoing>,
-}
-
-impl<C> Clients<C>
-where
-    C: tower_service::Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: hyper::rt::Read + hyper::rt::Write + hyper_util::client::legacy::connect::Connection + Send + Unpin,
-    C::Future: Send + 'static,
-    C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    HttpsConnector<C>: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
-{
-    fn new(tls: &ClientConfig, connector: C, idle: Option<Duration>) -> Self {
-        let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
-        let client = |connector| {
-            Client::builder(TokioExecutor::new())
-                .http1_writev(false)
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(idle)
-                .pool_max_idle_per_host(if idle.is_some() { usize::MAX } else { 0 })
-                .build::<_, Outgoing>(connector)
-        };
-        Self {
-            any: client(builder().enable_http2().wrap_connector(connector.clone())),
-            http1: client(builder().wrap_connector(connector)),
-        }
-    }
-
-    async fn send(&self, request: Request<Outgoing>, upgrade: bool) -> Result<Response<Incoming>, UpstreamError> {
-        let client = if upgrade { &self.http1 } else { &self.any };
-        client.request(request).await.map_err(|e| {
-            let why = deepest(&e);
-            if is_the_tools(&e) {
-                UpstreamError::Tool(why)
-            } else if e.is_connect() {
-                UpstreamError::Unreachable(why)
-            } else {
-                UpstreamError::Broken(why)
-            }
-        })
-    }
+    Tunnelled(Box<Connections<Tunnel<HttpConnector>>>),
 }
 
 impl Pool {
@@ -225,8 +179,10 @@ impl Pool {
         Some(lane.get_or_init(|| {
             let OutgoingSettings { tls, proxy } = &*self.outgoing;
             match proxy.clone().filter(|_| !self.direct) {
-                None => Way::Direct(Box::new(Clients::new(tls, connector(), self.idle))),
-                Some(proxy) => Way::Tunnelled(Box::new(Clients::new(tls, Tunnel::new(proxy, connector()), self.idle))),
+                None => Way::Direct(Box::new(Connections::new(tls, connector(), self.idle))),
+                Some(proxy) => {
+                    Way::Tunnelled(Box::new(Connections::new(tls, Tunnel::new(proxy, connector()), self.idle)))
+                }
             }
         }))
     }
@@ -243,8 +199,8 @@ impl Pool {
         let sending = async {
             match self.way() {
                 None => Err(UpstreamError::Unreachable("no thread serves this".into())),
-                Some(Way::Direct(clients)) => clients.send(request, upgrade).await,
-                Some(Way::Tunnelled(clients)) => clients.send(request, upgrade).await,
+                Some(Way::Direct(connections)) => connections.send(request, upgrade).await,
+                Some(Way::Tunnelled(connections)) => connections.send(request, upgrade).await,
             }
         };
         tokio::pin!(sending);

@@ -5,6 +5,7 @@ mod apps;
 mod peer;
 mod process;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use http::header::{AUTHORIZATION, HOST, ORIGIN, PROXY_AUTHORIZATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
@@ -86,9 +87,8 @@ fn is_our_host(host: &str, port: u16) -> bool {
     if with_port.parse() != Ok(port) || !with_port.bytes().all(|b| b.is_ascii_digit()) {
         return false;
     }
-    let name = name.to_ascii_lowercase();
-    matches!(&*name, "127.0.0.1" | "[::1]" | "localhost")
-        || name.strip_suffix(".localhost").is_some_and(super::route::is_service_name)
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own))
+        || name.to_ascii_lowercase().strip_suffix(".localhost").is_some_and(super::route::is_service_name)
 }
 
 /// A browser says so itself (Fetch Metadata); no command line sends this with another value.
@@ -107,7 +107,7 @@ pub(super) fn tool<'a>(
     guesses: &Guesses,
 ) -> Result<&'a Tool, Refusal> {
     let from_path = in_path.is_some();
-    let Some(key) = in_path.map(str::to_owned).or_else(|| key_of(&parts.headers)) else {
+    let Some(key) = in_path.map(Cow::Borrowed).or_else(|| key_of(&parts.headers)) else {
         return Err(Refusal::NoKey);
     };
     let digest = digest(&key);
@@ -146,34 +146,27 @@ fn digest(key: &str) -> KeyDigest {
 }
 
 /// The key, wherever a tool can put it.
-fn key_of(headers: &HeaderMap) -> Option<String> {
-    let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).map(str::trim).map(str::to_owned);
-    if let Some(own) = text(headers.get("x-signbell-key")) {
-        return Some(own);
-    }
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION] {
-        if let Some(key) = text(headers.get(name)).and_then(|value| from_authorization(&value)) {
-            return Some(key);
-        }
-    }
-    None
+fn key_of(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let own = text(HeaderName::from_static("x-signbell-key")).map(Cow::Borrowed);
+    own.or_else(|| [AUTHORIZATION, PROXY_AUTHORIZATION].into_iter().find_map(|name| from_authorization(text(name)?)))
 }
 
-fn from_authorization(value: &str) -> Option<String> {
+fn from_authorization(value: &str) -> Option<Cow<'_, str>> {
     let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
     let rest = rest.trim();
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" | "token" => Some(rest.to_owned()),
-        // git, docker and pip send Basic: the key is the password, or the user name without one.
-        "basic" => {
-            let pair = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(rest).ok()?).ok()?;
-            let (user, password) = pair.split_once(':')?;
-            Some(if password.is_empty() { user } else { password }.to_owned())
-        }
-        // cargo sends the bare key.
-        "" if rest.starts_with(KEY_PREFIX) => Some(rest.to_owned()),
-        _ => None,
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    if is("bearer") || is("token") {
+        return Some(rest.into());
     }
+    // git, docker and pip send Basic: the key is the password, or the user name without one.
+    if is("basic") {
+        let pair = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(rest).ok()?).ok()?;
+        let (user, password) = pair.split_once(':')?;
+        return Some(if password.is_empty() { user } else { password }.to_owned().into());
+    }
+    // cargo sends the bare key.
+    (is("") && rest.starts_with(KEY_PREFIX)).then(|| rest.into())
 }
 
 /// How often which unknown key was shown of late. It counts keys and not addresses, for everyone

@@ -8,12 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use super::Exchange;
 use super::hop_by_hop;
-use super::identify::KEY_PREFIX;
 use super::replay::{Outgoing, Source};
 use super::respond::Refusal;
 use crate::clock;
 use crate::provider::dpop::Proof;
 use crate::session::Lease;
+
+/// How a key begins in a path: `/k/` and [`super::identify::KEY_PREFIX`].
+const KEY_IN_PATH: &[u8] = b"/k/sbk_";
 
 /// Builds one attempt's request.
 ///
@@ -92,10 +94,9 @@ fn strip(headers: &mut HeaderMap, inject: &HeaderName) {
                     | "x-real-ip"
             )
     });
-    let in_path = format!("/k/{KEY_PREFIX}");
     let telling: Vec<HeaderName> = headers
         .iter()
-        .filter(|(_, value)| value.as_bytes().windows(in_path.len()).any(|part| part == in_path.as_bytes()))
+        .filter(|(_, value)| value.as_bytes().windows(KEY_IN_PATH.len()).any(|part| part == KEY_IN_PATH))
         .map(|(name, _)| name.clone())
         .collect();
     for name in telling {
@@ -107,6 +108,11 @@ fn strip(headers: &mut HeaderMap, inject: &HeaderName) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_key_in_a_path_begins_as_every_key() {
+        assert_eq!(KEY_IN_PATH, format!("/k/{}", crate::proxy::KEY_PREFIX).as_bytes());
+    }
 
     #[test]
     fn e2_e3_e4_e5_what_is_taken_out() {

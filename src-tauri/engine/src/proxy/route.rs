@@ -2,6 +2,7 @@
 
 mod path;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -218,11 +219,11 @@ impl<'a> Target<'a> {
     /// The base's address as the tool used it.
     pub(super) fn tool_base(&self, parts: &Parts, own: SocketAddr) -> String {
         let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok());
-        let host = host.map_or_else(|| own.to_string(), str::to_owned);
+        let host = host.map_or_else(|| own.to_string().into(), Cow::Borrowed);
         match (self.by_host, self.key) {
-            (true, _) => format!("http://{host}"),
-            (false, None) => format!("http://{host}/{}", self.service),
-            (false, Some(key)) => format!("http://{host}/k/{}/{}", key.expose(), self.service),
+            (true, _) => ["http://", &host].concat(),
+            (false, None) => ["http://", &host, "/", self.service].concat(),
+            (false, Some(key)) => ["http://", &host, "/k/", key.expose(), "/", self.service].concat(),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Injection {
     pub fn value(&self, token: &Secret) -> Option<HeaderValue> {
         let text = match self.scheme.as_str() {
             "" => token.expose().to_owned(),
-            scheme => format!("{scheme} {}", token.expose()),
+            scheme => [scheme, " ", token.expose()].concat(),
         };
         let mut value = HeaderValue::try_from(text).ok()?;
         value.set_sensitive(true);

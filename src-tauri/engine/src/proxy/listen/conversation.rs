@@ -3,11 +3,10 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,10 +16,6 @@ use crate::proxy::Proxy;
 use crate::proxy::forward_proxy::Opened;
 use crate::proxy::identify::{Caller, Peer};
 use crate::proxy::respond::Body;
-
-/// A whole head must be here within this time; a connection between two requests may rest as long
-/// as it likes only while nothing of the next head has come.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// By which way a connection came in, which decides how its requests name a service.
 #[derive(Clone)]
@@ -57,8 +52,7 @@ impl Conversation {
         let conversation = Arc::new(self);
         let io = StrictFraming::new(stream);
         let framing = io.handle();
-        let service = service_fn(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(conversation.caller.clone());
+        let service = service_fn(move |request: hyper::Request<_>| {
             let (conversation, framing) = (Arc::clone(&conversation), framing.clone());
             async move {
                 let response = match framing.refusal(&request) {
@@ -70,8 +64,8 @@ impl Conversation {
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
+            // The reader below has a deadline for heads, and none between two requests.
+            .header_read_timeout(None)
             // The upstream's own response goes through as it came.
             .auto_date_header(false)
             // Heads and small bodies in one plain write; measured, and no slower for large bodies.

@@ -32,22 +32,23 @@
 //! ```
 
 mod chunked;
+mod handle;
 mod head;
 mod octets;
 mod refused;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use http::{Request, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use self::chunked::Chunked;
+pub use self::handle::StrictHandle;
 use self::head::{Body, Head};
 use self::octets::skip;
 pub use self::refused::Refused;
@@ -69,6 +70,10 @@ const BODY_LIMIT: u64 = u64::MAX >> 1;
 const HELD_LIMIT: usize = 64 * 1024;
 const READ_STEP: usize = 8 * 1024;
 
+/// A head that was begun must be whole within this time, and the first of a connection must come at all.
+/// Between two requests a connection may rest as long as it likes.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
 /// How long, and how much, a closing connection is read on, so that the kernel doesn't answer
 /// unread bytes with a reset that destroys our response (RFC 9112 section 9.6).
 const LINGER_TIME: Duration = Duration::from_secs(1);
@@ -77,56 +82,6 @@ const LINGER_BYTES: usize = 8 * 1024 * 1024;
 /// The method of the request that stands in for a refused one. A caller that sends it is refused.
 const REFUSED_METHOD: &str = "SIGNBELL-REFUSED";
 const REFUSED_HEAD: &[u8] = b"SIGNBELL-REFUSED / HTTP/1.1\r\nConnection: close\r\n\r\n";
-/// What the service and the wrapper under it tell each other about one connection.
-#[derive(Clone, Default)]
-pub struct StrictHandle(Arc<Mutex<Shared>>);
-
-#[derive(Default)]
-struct Shared {
-    answered: u64,
-    last: StatusCode,
-    reader: Option<Waker>,
-    refused: Option<Refused>,
-}
-
-impl StrictHandle {
-    /// The refusal to answer this request with, if it is the one that stands in for a refused one.
-    #[must_use]
-    pub fn refusal<B>(&self, request: &Request<B>) -> Option<Refused> {
-        (request.method().as_str() == REFUSED_METHOD).then(|| self.shared().refused).flatten()
-    }
-
-    /// To be called for every response, once, when its status is known and before hyper has it.
-    ///
-    /// After a request with `Upgrade` the bytes that follow are held until here it becomes clear
-    /// what they are: raw once the status is 101 (or 2xx to `CONNECT`), the next request otherwise
-    /// (RFC 9110 sections 7.8 and 9.3.6).
-    pub fn answered(&self, status: StatusCode) {
-        let mut shared = self.shared();
-        shared.answered += 1;
-        shared.last = status;
-        let reader = shared.reader.take();
-        drop(shared);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
-    /// The status that the `nth` request was answered with; nothing after it was delivered, so the
-    /// count can't be further.
-    fn answer_to(&self, nth: u64, reader: &Waker) -> Option<StatusCode> {
-        let mut shared = self.shared();
-        if shared.answered == nth {
-            return Some(shared.last);
-        }
-        shared.reader = Some(reader.clone());
-        None
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A server-side connection whose request stream is checked on its way to hyper.
 ///
@@ -143,6 +98,9 @@ pub struct StrictFraming<S> {
     ready: usize,
     handle: StrictHandle,
     end_of_file: bool,
+    /// Runs while a head is waited for. Most come in one piece and are never waited for, so there is no timer
+    /// for them: to set one for each request costs as much as to read it.
+    deadline: Option<Pin<Box<Sleep>>>,
     closing: Closing,
 }
 
@@ -186,6 +144,7 @@ impl<S> StrictFraming<S> {
             ready: 0,
             handle: StrictHandle::default(),
             end_of_file: false,
+            deadline: None,
             closing: Closing::No,
         }
     }
@@ -206,6 +165,7 @@ impl<S> StrictFraming<S> {
                     Ok(Some(length)) => {
                         good += length;
                         self.delivered += 1;
+                        self.deadline = None;
                         self.upgrade = head.upgrade();
                         let body = head.body();
                         self.position = match body {
@@ -215,8 +175,7 @@ impl<S> StrictFraming<S> {
                         };
                     }
                     Err(refused) => {
-                        self.handle.shared().refused = Some(refused);
-                        self.position = Position::RefusedHead;
+                        self.refuse(refused);
                         break;
                     }
                 },
@@ -240,6 +199,11 @@ impl<S> StrictFraming<S> {
             }
         }
         good
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        self.handle.refuse(refused);
+        self.position = Position::RefusedHead;
     }
 
     fn next_head(&mut self) -> Position {
@@ -318,51 +282,82 @@ impl<S: AsyncRead + Unpin> StrictFraming<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StrictFraming<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+impl<S: AsyncRead + Unpin> StrictFraming<S> {
+    /// Delivers what is good, reading where there is nothing of that.
+    fn poll_deliver(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         loop {
-            if this.ready > 0 {
-                this.deliver(buffer);
+            if self.ready > 0 {
+                self.deliver(buffer);
             }
             if buffer.filled().len() > before || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            match this.position {
+            match self.position {
                 Position::RefusedBody(refused) => return Poll::Ready(Err(refused.into())),
                 // hyper has the stand-in and answers it at once or in its turn; an end of file now
                 // would make it drop that answer, so there is nothing to report, nor to wake for.
                 Position::RefusedHead => return Poll::Pending,
                 Position::Undecided(upgrade) => {
-                    if let Some(status) = this.handle.answer_to(this.delivered, context.waker()) {
+                    if let Some(status) = self.handle.answer_to(self.delivered, context.waker()) {
                         let raw = match upgrade {
                             Upgrade::Protocol => status == StatusCode::SWITCHING_PROTOCOLS,
                             Upgrade::Connect => status.is_success(),
                         };
-                        this.position = if raw { Position::Raw } else { Position::Head(Head::default()) };
-                        this.judge_held();
+                        self.position = if raw { Position::Raw } else { Position::Head(Head::default()) };
+                        self.judge_held();
                         continue;
                     }
-                    if this.held.len() >= HELD_LIMIT {
+                    if self.held.len() >= HELD_LIMIT {
                         return Poll::Pending;
                     }
-                    if ready!(this.poll_fill(context))? == 0 {
+                    if ready!(self.poll_fill(context))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
-                _ if this.held.is_empty() => {
-                    if ready!(this.poll_direct(context, buffer))? == 0 {
+                _ if self.held.is_empty() => {
+                    if ready!(self.poll_direct(context, buffer))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
                 }
                 _ => {
-                    if ready!(this.poll_fill(context))? == 0 {
+                    if ready!(self.poll_fill(context))? == 0 {
                         return Poll::Ready(Ok(()));
                     }
-                    this.judge_held();
+                    self.judge_held();
                 }
             }
+        }
+    }
+
+    /// Whether a head is due: the first of the connection, or the rest of one that was begun.
+    fn awaits_head(&self) -> bool {
+        matches!(self.position, Position::Head(_)) && (self.delivered == 0 || !self.held.is_empty())
+    }
+
+    /// Waits for the head to be too late; the refusal then takes its turn. Where nothing was sent at all,
+    /// nothing is answered.
+    fn poll_too_late(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(HEAD_DEADLINE)));
+        ready!(deadline.as_mut().poll(context));
+        self.deadline = None;
+        if self.held.is_empty() {
+            self.end_of_file = true;
+        } else {
+            self.refuse(Refused::HeadTooLate);
+            self.stand_in();
+            self.deliver(buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for StrictFraming<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match this.poll_deliver(context, buffer) {
+            Poll::Pending if this.awaits_head() => this.poll_too_late(context, buffer),
+            polled => polled,
         }
     }
 }

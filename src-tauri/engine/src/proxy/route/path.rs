@@ -10,7 +10,7 @@ use std::fmt;
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use url::Url;
+use url::{Position, Url};
 
 /// The longest service name.
 pub const SERVICE_NAME_LIMIT: usize = 40;
@@ -222,14 +222,10 @@ fn first_segment(target: &str) -> (&str, &str) {
 /// [`TargetError::Unusable`] if the outcome is too long, or the base has no host.
 pub fn join(base: &Url, rest: Rest<'_>) -> Result<Uri, TargetError> {
     let unusable = |_| TargetError::Unusable;
-    let host = base.host_str().ok_or(TargetError::Unusable)?;
-    let authority = match base.port() {
-        Some(port) => Authority::try_from(format!("{host}:{port}")),
-        None => Authority::try_from(host),
-    };
+    let authority = Authority::try_from(&base[Position::BeforeHost..Position::AfterPort]);
     let path = match rest.as_str() {
-        rest if rest.starts_with('/') => format!("{}{rest}", base.path().trim_end_matches('/')),
-        rest => format!("{}{rest}", base.path()),
+        rest if rest.starts_with('/') => [base.path().trim_end_matches('/'), rest].concat(),
+        rest => [base.path(), rest].concat(),
     };
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::try_from(base.scheme()).map_err(unusable)?);

@@ -28,6 +28,9 @@ pub enum Refused {
     /// CR without LF (RFC 9112 section 2.2).
     #[error("there is a bare CR")]
     BareCarriageReturn,
+    /// The head was begun and did not end in time (RFC 9110 section 15.5.9).
+    #[error("the request's head did not come in time")]
+    HeadTooLate,
     /// NUL or another control character (RFC 9110 section 5.5).
     #[error("there is a control character")]
     ControlCharacter,
@@ -83,6 +86,7 @@ impl Refused {
         match self {
             Self::RequestLineTooLong => StatusCode::URI_TOO_LONG,
             Self::FieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTooLate => StatusCode::REQUEST_TIMEOUT,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -2,6 +2,7 @@
 //! The corpus of request smuggling, whole, byte by byte and split at every position.
 
 use std::convert::Infallible;
+use std::sync::{LazyLock, Mutex};
 
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Empty, Full};
@@ -11,10 +12,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, EnterGuard, Runtime};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Request, Response};
 
 use super::*;
 
@@ -219,6 +221,12 @@ fn bad() -> Vec<(&'static str, String, Refused)> {
         .collect()
 }
 
+/// What waits for a head asks a runtime for the time.
+fn clock() -> EnterGuard<'static> {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+    RUNTIME.enter()
+}
+
 /// What came through, and how it ended: by a refused head, or by the refused body's error.
 struct Outcome {
     bytes: Vec<u8>,
@@ -230,6 +238,7 @@ struct Outcome {
 /// Feeds the pieces one after the other, and reads with a buffer of `step` bytes all there is
 /// after each.
 fn feed(pieces: &[&[u8]], step: usize) -> Outcome {
+    let _clock = clock();
     let (mut client, server) = duplex(1 << 21);
     let mut framing = StrictFraming::new(server);
     let mut outcome = Outcome { bytes: Vec::new(), head: None, body: None, requests: 0 };
@@ -240,7 +249,7 @@ fn feed(pieces: &[&[u8]], step: usize) -> Outcome {
     drop(client);
     drain(&mut framing, step, &mut outcome);
     outcome.requests = framing.delivered;
-    outcome.head = framing.handle.shared().refused;
+    outcome.head = framing.handle.refused();
     if outcome.head.is_some() {
         assert!(outcome.bytes.ends_with(REFUSED_HEAD));
         let end = outcome.bytes.len() - REFUSED_HEAD.len();
@@ -741,6 +750,7 @@ async fn i10_a_connection_goes_on_after_a_declined_upgrade() {
 
 #[test]
 fn i10_what_is_held_is_limited() {
+    let _clock = clock();
     let (mut client, server) = duplex(1 << 21);
     let mut framing = StrictFraming::new(server);
     let input = format!("GET / {UPGRADE}{}", "a".repeat(1 << 20));
@@ -758,6 +768,7 @@ fn i10_what_is_held_is_limited() {
 
 #[test]
 fn an_answer_to_an_earlier_request_decides_nothing() {
+    let _clock = clock();
     let (mut client, server) = duplex(1 << 16);
     let mut framing = StrictFraming::new(server);
     let input = format!("{H}\r\nGET / {UPGRADE}\0raw");
@@ -773,6 +784,7 @@ fn an_answer_to_an_earlier_request_decides_nothing() {
 
 #[test]
 fn connect_is_raw_after_success_only() {
+    let _clock = clock();
     for (status, raw) in [(StatusCode::OK, true), (StatusCode::FORBIDDEN, false)] {
         let (mut client, server) = duplex(1 << 16);
         let mut framing = StrictFraming::new(server);
@@ -789,6 +801,7 @@ fn connect_is_raw_after_success_only() {
 
 #[test]
 fn an_idle_connection_keeps_no_buffer() {
+    let _clock = clock();
     let (mut client, server) = duplex(1 << 16);
     let mut framing = StrictFraming::new(server);
     let mut buffer = [0; 1024];
@@ -797,4 +810,26 @@ fn an_idle_connection_keeps_no_buffer() {
         framing.read(&mut buffer).now_or_never();
     }
     assert_eq!((framing.held.capacity(), framing.ready), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i11_a_head_has_a_deadline_and_a_rest_between_two_requests_has_none() {
+    let an_hour = Duration::from_secs(3600);
+    let mut buffer = [0; 1024];
+
+    let (_silent, server) = duplex(1 << 10);
+    let mut framing = StrictFraming::new(server);
+    assert_eq!(framing.read(&mut buffer).await.unwrap(), 0, "who sends nothing is answered nothing");
+
+    let (mut client, server) = duplex(1 << 10);
+    let mut framing = StrictFraming::new(server);
+    client.write_all(format!("{H}\r\n").as_bytes()).await.unwrap();
+    assert_eq!(framing.read(&mut buffer).await.unwrap(), H.len() + 2);
+    assert!(tokio::time::timeout(an_hour, framing.read(&mut buffer)).await.is_err(), "a rest has no end");
+    for piece in ["GET / HT", "TP/1.1\r\nHost"] {
+        client.write_all(piece.as_bytes()).await.unwrap();
+        assert!(tokio::time::timeout(HEAD_DEADLINE / 3, framing.read(&mut buffer)).await.is_err());
+    }
+    let read = framing.read(&mut buffer).await.unwrap();
+    assert_eq!((&buffer[..read], framing.handle.refused()), (REFUSED_HEAD, Some(Refused::HeadTooLate)));
 }
