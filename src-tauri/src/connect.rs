@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use signbell_connect::plan::What;
 use signbell_connect::{Client, Places};
 use signbell_engine::connect::{self, ClientView, Offer, Wish};
 use signbell_engine::control::client::call;
@@ -51,16 +52,8 @@ impl Connecting {
 
     pub(crate) async fn plan(&self, wished: Wished) -> Result<PlanView, Failure> {
         let client = Client::named(&wished.client).ok_or_else(words::no_service)?;
-        let wish = Wish {
-            client,
-            services: wished.services,
-            tool: None,
-            project: false,
-            stdio: false,
-            env: false,
-            undo: wished.undo,
-            rotate: wished.rotate,
-        };
+        let what = if wished.undo { What::Undo } else { What::Connect };
+        let wish = Wish { services: wished.services, rotate: wished.rotate, ..Wish::plain(client, what) };
         self.keep(None);
         let offer = connect::offer(&self.paths, &places()?, wish).await?;
         let plan = &offer.plan;
@@ -68,7 +61,7 @@ impl Connecting {
             file: plan.file.display().to_string(),
             diff: plan.diff(),
             changes: plan.changes(),
-            notes: plan.notes.iter().map(|note| words::note(note, client, &offer.tool)).collect(),
+            notes: offer.notes(),
         };
         self.keep(Some(offer));
         Ok(view)
@@ -76,13 +69,8 @@ impl Connecting {
 
     pub(crate) async fn apply(&self) -> Result<String, Failure> {
         let offer = self.keep(None).ok_or_else(words::no_service)?;
-        let (client, file, undo) = (offer.plan.ask.client, offer.plan.file.clone(), offer.plan.ask.undo);
-        let tool = offer.tool_known.then(|| offer.tool.clone());
-        let done = connect::carry_out(&self.paths, &places()?, offer).await?;
-        Ok(match undo {
-            true => words::undone(client, &file, done.removed, tool.as_ref()),
-            false => words::connected(client, &file, done.backup.as_deref()),
-        })
+        let done = connect::carry_out(&self.paths, &places()?, &offer).await?;
+        Ok(offer.told(&done))
     }
 
     /// Keeps this one, and gives what was kept before.

@@ -7,6 +7,7 @@ import { button, failure, field, fold } from './parts.js';
 import { go } from './route.js';
 import { sheet } from './sheet.js';
 import { act, state } from './store.js';
+import { serviceTicks } from './ticks.js';
 import { showKey } from './tools.js';
 import { pieces, t } from './words.js';
 
@@ -34,36 +35,11 @@ export function toolSheet(view, tool) {
             autofocus: true,
             placeholder: t('tool.name.example'),
           }),
-        h(
-          'fieldset',
-          { class: 'field' },
-          h('legend', { class: 'label' }, t('tool.services')),
-          view.services.length === 0 && h('p', { class: 'hint' }, t('tool.no_services')),
-          h(
-            'div',
-            { class: 'ticks' },
-            view.services.map((service) =>
-              h(
-                'label',
-                { class: 'tick', key: service.service },
-                h('input', {
-                  type: 'checkbox',
-                  name: 'services',
-                  value: service.service,
-                  checked: has(service.service),
-                  disabled: has(service.service),
-                  autofocus: tool !== null && service === first,
-                }),
-                h(
-                  'span',
-                  { class: 'tick-text' },
-                  name(service.service, { class: 'tick-name' }),
-                  h('span', { class: 'aside', dir: 'ltr' }, service.url),
-                ),
-              ),
-            ),
-          ),
-        ),
+        serviceTicks(view, t('tool.services'), 'services', (service) => ({
+          checked: has(service.service),
+          disabled: has(service.service),
+          autofocus: tool !== null && service === first,
+        })),
         !tool &&
           fold(
             'tool-more',

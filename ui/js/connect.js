@@ -2,11 +2,12 @@
 // back. What is shown is what is written: the program keeps it, and the page only says yes.
 
 import { call } from './bridge.js';
-import { h, name } from './dom.js';
+import { h } from './dom.js';
 import { button, failure } from './parts.js';
 import { go } from './route.js';
 import { sheet } from './sheet.js';
 import { act, changed, focusSoon, say, state } from './store.js';
+import { serviceTicks } from './ticks.js';
 import { pieces, t } from './words.js';
 
 const PLACE = 'connect';
@@ -85,41 +86,16 @@ function client(it) {
 }
 
 function services(it, view) {
-  return h(
-    'fieldset',
-    { class: 'field' },
-    h('legend', { class: 'label' }, t('connect.services')),
-    view.services.length === 0 && h('p', { class: 'hint' }, t('tool.no_services')),
-    h(
-      'div',
-      { class: 'ticks' },
-      view.services.map((service) =>
-        h(
-          'label',
-          { class: 'tick', key: service.service },
-          h('input', {
-            type: 'checkbox',
-            name: 'connect-services',
-            value: service.service,
-            checked: it.services.has(service.service),
-            on: {
-              change: (event) => {
-                if (event.target.checked) it.services.add(service.service);
-                else it.services.delete(service.service);
-                plan(it);
-              },
-            },
-          }),
-          h(
-            'span',
-            { class: 'tick-text' },
-            name(service.service, { class: 'tick-name' }),
-            h('span', { class: 'aside', dir: 'ltr' }, service.url),
-          ),
-        ),
-      ),
-    ),
-  );
+  return serviceTicks(view, t('connect.services'), 'connect-services', ({ service }) => ({
+    checked: it.services.has(service),
+    on: {
+      change: (event) => {
+        if (event.target.checked) it.services.add(service);
+        else it.services.delete(service);
+        plan(it);
+      },
+    },
+  }));
 }
 
 function change(it) {
@@ -128,9 +104,9 @@ function change(it) {
     'section',
     { class: 'connect-change', key: 'change', 'aria-label': t('connect.change', { file: it.plan.file }) },
     h('p', { class: 'label' }, pieces('connect.change', { file: h('code', { dir: 'ltr' }, it.plan.file) })),
-    it.plan.changes
-      ? h('pre', { class: 'diff', dir: 'ltr', tabindex: '0', id: 'connect-diff' }, it.plan.diff.split('\n').slice(2).map(line))
-      : h('p', { class: 'hint' }, t('connect.nothing')),
+    it.plan.diff !== '' &&
+      h('pre', { class: 'diff', dir: 'ltr', tabindex: '0', id: 'connect-diff' }, it.plan.diff.split('\n').slice(2).map(line)),
+    !it.plan.changes && h('p', { class: 'hint' }, t('connect.nothing')),
     it.plan.notes.map((note) => h('p', { class: 'hint', key: note }, note)),
   );
 }

@@ -14,6 +14,8 @@ const NONE = 'none'; // the line of a list that stands for no value
 const SAVED_MS = 2400; // as long as the eye needs to come back
 
 let known = null; // what the program last told
+let elsewhere = []; // the clients that look for Signbell at another port
+let lookedAt = null; // the address for which they were looked for
 let asked = null; // the snapshot after which it was asked
 const typed = new Map(); // key -> what was typed and could not be saved
 const saved = new Map(); // key -> the timer of its "Saved"
@@ -24,6 +26,11 @@ export function settings(view) {
   if (asked !== view) {
     asked = view;
     act('settings', load);
+    // Those that were found may have been mended since.
+    if (lookedAt !== view.proxy.address || elsewhere.length > 0) {
+      lookedAt = view.proxy.address;
+      act('settings-clients', leftBehind);
+    }
   }
   return [
     banners(view),
@@ -36,6 +43,11 @@ export function settings(view) {
 async function load() {
   const told = await call('settings');
   if (JSON.stringify(told) !== JSON.stringify(known)) known = told;
+}
+
+// Whose files lead to where Signbell was before.
+async function leftBehind() {
+  elsewhere = (await call('connect_clients')).filter((client) => client.elsewhere.length > 0);
 }
 
 function group(section, ones) {
@@ -68,6 +80,7 @@ function row(one) {
       h('div', { class: 'setting-value' }, control(one, id), told(one.key)),
     ),
     one.key === 'vault.kind' && h('div', { class: 'setting-more', key: 'more' }, copyable(place(one), other(one), t('settings.command'))),
+    one.key === 'proxy.port' && elsewhere.length > 0 && h('div', { class: 'setting-more', id: 'port-elsewhere', key: 'more' }, again()),
     one.key !== 'vault.kind' && failure(place(one)),
   );
 }
@@ -180,6 +193,15 @@ function save(one, value, field) {
 function choice(one, value) {
   const key = `settings.choice.${one.key}.${value}`;
   return has(key) ? t(key) : value;
+}
+
+// The command that leads those clients to the new port.
+function again() {
+  const clients = elsewhere.map((client) => client.title).join(', ');
+  return [
+    h('p', { class: 'hint', key: 'clients' }, t('settings.port.elsewhere', { clients })),
+    copyable('port-elsewhere', 'signbell connect --again', t('settings.port.command')),
+  ];
 }
 
 // The command that moves what is kept to the other place.

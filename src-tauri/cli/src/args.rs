@@ -139,8 +139,8 @@ pub(crate) enum Command {
     Mcp(Mcp),
     /// Write a client's own configuration, so that it reaches your services.
     #[command(
-        override_usage = "signbell connect <CLIENT> <SERVICE>... [OPTIONS]\n       signbell connect <CLIENT> --undo\n       signbell connect --list",
-        after_help = "The change is shown first, and a backup kept. No key is written into a file that is likely to be committed.\n\nExamples:\n  signbell connect claude-code linear\n  signbell connect git forge --dry-run\n  signbell connect claude-code --undo"
+        override_usage = "signbell connect <CLIENT> <SERVICE>... [OPTIONS]\n       signbell connect <CLIENT> [SERVICE]... --undo\n       signbell connect [CLIENT] --again\n       signbell connect --list",
+        after_help = "The change is shown first, and a backup kept. No key is written into a file that is likely to be committed.\n\nExamples:\n  signbell connect claude-code linear\n  signbell connect git forge --dry-run\n  signbell connect claude-code --undo\n  signbell connect --again"
     )]
     Connect(Box<Connect>),
     /// Be the credential helper of another program.

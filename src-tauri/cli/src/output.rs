@@ -117,7 +117,8 @@ pub(crate) fn field(text: &str) -> String {
 fn escape(text: &str, lines: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        if (lines && c == '\n') || !steers(c) {
+        // A tab moves only within its line, and a file shown as it is may have some.
+        if (lines && matches!(c, '\n' | '\t')) || !steers(c) {
             clean.push(c);
         } else {
             let _ = write!(clean, "\\u{{{:x}}}", u32::from(c));
@@ -148,6 +149,7 @@ mod tests {
         ] {
             assert_eq!(field(text), clean);
         }
-        assert_eq!(escape("a\n\tb\r", true), "a\n\\u{9}b\\u{d}");
+        assert_eq!(escape("a\n\tb\r", true), "a\n\tb\\u{d}");
+        assert_eq!(field("a\tb"), "a\\u{9}b");
     }
 }

@@ -1,7 +1,7 @@
 //! Text and what is wanted -> new text, by client.
 
-use crate::servers::{Shape, entry, key_of, name, service_of};
-use crate::{Client, Key, Problem, Wanted, git, npm, own, pip};
+use crate::servers::{Shape, entry, entry_of, key_of, name, tool_of};
+use crate::{Client, Entry, Key, Problem, Wanted, at_port, git, npm, own, pip, port_of};
 
 /// A file as it is to be.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub fn connect(client: Client, text: &str, wanted: &Wanted) -> Result<Edited, Pr
         let Some(shape) = Shape::of(client, &edited.text) else { return Err(Problem::NoSuchForm) };
         let entries = shape.entries(&edited.text)?;
         let ours = |entry: (&String, &serde_json::Value)| {
-            service_of(client, entry.0, entry.1, &wanted.proxy).as_ref() == Some(&target.name)
+            entry_of(client, entry.0, entry.1, &wanted.proxy).is_some_and(|entry| entry.service == target.name)
         };
         let plain = name(client, target);
         let known = entries.iter().find(|entry| ours(*entry)).map(|(name, _)| name.clone());
@@ -80,31 +80,70 @@ pub fn undo(client: Client, text: &str, proxy: &str, only: Option<&[String]>, ma
     let Some(shape) = Shape::of(client, text) else { return Ok(text.to_owned()) };
     let mut text = text.to_owned();
     for (name, entry) in shape.entries(&text)? {
-        let service = service_of(client, &name, &entry, proxy);
-        if service.is_some_and(|service| only.is_none_or(|only| only.contains(&service))) {
+        let entry = entry_of(client, &name, &entry, proxy);
+        if entry.is_some_and(|entry| only.is_none_or(|only| only.contains(&entry.service))) {
             text = shape.take(&text, &name, made)?;
         }
     }
     Ok(text)
 }
 
-/// The services that the client's file leads to.
+/// Leads our entries of these services, or all of them, to the port at which we are now; nothing else in them
+/// changes.
+///
+/// # Errors
+/// [`Problem`]: the file is to be left alone.
+pub fn moved(client: Client, text: &str, proxy: &str, only: Option<&[String]>) -> Result<String, Problem> {
+    let Some(to) = port_of(proxy) else { return Ok(text.to_owned()) };
+    let goes = |entry: &Entry| entry.is_elsewhere(proxy) && only.is_none_or(|only| only.contains(&entry.service));
+    match client {
+        Client::Git => return Ok(git::moved(text, proxy, to, goes)),
+        Client::Npm => return Ok(npm::moved(text, proxy, to, goes)),
+        Client::Pip => return Ok(pip::moved(text, proxy, to, goes)),
+        Client::Curl => return Ok(own::moved(text, to, goes)),
+        Client::Kubectl => return Ok(text.to_owned()),
+        _ => {}
+    }
+    let Some(shape) = Shape::of(client, text) else { return Ok(text.to_owned()) };
+    let mut text = text.to_owned();
+    let entries = shape.entries(&text)?;
+    for (name, entry) in &entries {
+        let found = entry_of(client, name, entry, proxy).filter(goes);
+        let Some(from) = found.and_then(|entry| entry.port) else { continue };
+        // docker's are named by their address: there may be one at the new port already.
+        let new = at_port(name, from, to);
+        if new != *name && entries.contains_key(&new) {
+            text = shape.take(&text, name, false)?;
+            continue;
+        }
+        let Some(range) = shape.range(&text, name) else { return Err(Problem::ByHand { what: name.clone() }) };
+        let moved = at_port(text.get(range.clone()).unwrap_or_default(), from, to);
+        text.replace_range(range, &moved);
+    }
+    Ok(text)
+}
+
+/// Our entries in the client's file, by service.
 ///
 /// # Errors
 /// [`Problem`] where it can't be read.
-pub fn connected(client: Client, text: &str, proxy: &str) -> Result<Vec<String>, Problem> {
-    match client {
-        Client::Git => return Ok(git::services(text, proxy)),
-        Client::Npm => return Ok(npm::services(text, proxy)),
-        Client::Pip => return Ok(pip::services(text, proxy)),
-        Client::Curl | Client::Kubectl => return Ok(own::services(text)),
-        _ => {}
-    }
-    let Some(shape) = Shape::of(client, text) else { return Ok(vec![]) };
-    let entries = shape.entries(text)?;
-    let mut names: Vec<_> = entries.iter().filter_map(|(name, entry)| service_of(client, name, entry, proxy)).collect();
-    names.sort();
-    Ok(names)
+pub fn entries(client: Client, text: &str, proxy: &str) -> Result<Vec<Entry>, Problem> {
+    let mut all = match client {
+        Client::Git => git::entries(text, proxy),
+        Client::Npm => npm::entries(text, proxy),
+        Client::Pip => pip::entries(text, proxy),
+        Client::Curl | Client::Kubectl => own::entries(client, text),
+        _ => match Shape::of(client, text) {
+            None => vec![],
+            Some(shape) => {
+                let entries = shape.entries(text)?;
+                entries.iter().filter_map(|(name, entry)| entry_of(client, name, entry, proxy)).collect()
+            }
+        },
+    };
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// The key of ours that stands in the client's file.
@@ -117,8 +156,19 @@ pub fn key(client: Client, text: &str, proxy: &str) -> Option<Key> {
         _ => {}
     }
     let entries = Shape::of(client, text)?.entries(text).ok()?;
-    let mut ours = entries.iter().filter(|(name, entry)| service_of(client, name, entry, proxy).is_some());
+    let mut ours = entries.iter().filter(|(name, entry)| entry_of(client, name, entry, proxy).is_some());
     ours.find_map(|(_, entry)| key_of(entry))
+}
+
+/// The tool that the client's file names to a program of ours; where a key stands in it, that tells.
+#[must_use]
+pub fn tool(client: Client, text: &str, proxy: &str) -> Option<String> {
+    if client == Client::Git {
+        return git::tool(text, proxy);
+    }
+    let entries = Shape::of(client, text)?.entries(text).ok()?;
+    let mut ours = entries.iter().filter(|(name, entry)| entry_of(client, name, entry, proxy).is_some());
+    ours.find_map(|(_, entry)| tool_of(entry))
 }
 
 /// Whether a file that we made says nothing any more.

@@ -1,10 +1,11 @@
 //! git's configuration: our credential helper for our address, and each service's own address turned into
 //! ours (git-config(1): `credential.<url>.*`, `url.<base>.insteadOf`). No key stands in it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::lines::{append, lines, remove, replace};
-use crate::{Problem, Wanted, is_ours};
+use crate::{Entry, Problem, Wanted, at_port, port_of};
 
 /// Puts in the helper, and one section for each service.
 pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String, Problem> {
@@ -36,26 +37,76 @@ pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String, Problem> {
     }))
 }
 
-/// Takes out the sections of these services, and with the last of them the helper.
+/// Takes out the sections of these services, and with the last of them at a port the helper for it.
 pub(crate) fn take(text: &str, proxy: &str, only: Option<&[String]>) -> Result<String, Problem> {
     check(text)?;
+    let ports = ports(text, proxy);
     let mut text = text.to_owned();
-    let goes =
-        |section: &Section| section.service(proxy).is_some_and(|name| only.is_none_or(|only| only.contains(&name)));
+    let goes = |section: &Section| {
+        section.entry(&ports).is_some_and(|entry| only.is_none_or(|only| only.contains(&entry.service)))
+    };
     while let Some(section) = sections_of(&text).into_iter().find(goes) {
         text = remove(&text, section.lines, false);
     }
-    if services(&text, proxy).is_empty() {
-        while let Some(section) = sections_of(&text).into_iter().find(|section| section.is_helper(proxy)) {
-            text = remove(&text, section.lines, false);
+    loop {
+        let sections = sections_of(&text);
+        let used: BTreeSet<_> = sections.iter().filter_map(|section| section.entry(&ports)?.port).collect();
+        let idle = |section: &Section| section.helper(&ports).is_some_and(|port| !used.contains(&port));
+        match sections.into_iter().find(idle) {
+            Some(section) => text = remove(&text, section.lines, false),
+            None => return Ok(text),
         }
     }
-    Ok(text)
+}
+
+/// Leads the sections of the services that go, and the helper for them, to another port.
+pub(crate) fn moved(text: &str, proxy: &str, to: u16, goes: impl Fn(&Entry) -> bool) -> String {
+    let ports = ports(text, proxy);
+    let left: BTreeSet<_> = sections_of(text)
+        .iter()
+        .filter_map(|section| section.entry(&ports).filter(|entry| !goes(entry))?.port)
+        .collect();
+    let from = |section: &Section| match section.entry(&ports) {
+        Some(entry) => entry.port.filter(|_| goes(&entry)),
+        None => section.helper(&ports).filter(|port| *port != to && !left.contains(port)),
+    };
+    let mut text = text.to_owned();
+    while let Some((section, port)) = sections_of(&text).into_iter().find_map(|it| from(&it).map(|port| (it, port))) {
+        let header = at_port(&section.header, port, to);
+        let known = sections_of(&text).iter().any(|other| other.ours && other.header == header);
+        let said = text.get(section.lines.clone()).unwrap_or_default();
+        let new = said.replacen(&section.header, &header, 1);
+        if known {
+            text = remove(&text, section.lines, false);
+        } else {
+            text.replace_range(section.lines, &new);
+        }
+    }
+    text
 }
 
 /// The services that lead to us.
-pub(crate) fn services(text: &str, proxy: &str) -> Vec<String> {
-    sections_of(text).iter().filter_map(|section| section.service(proxy)).collect()
+pub(crate) fn entries(text: &str, proxy: &str) -> Vec<Entry> {
+    let ports = ports(text, proxy);
+    sections_of(text).iter().filter_map(|section| section.entry(&ports)).collect()
+}
+
+/// The tool that the helper is started for.
+pub(crate) fn tool(text: &str, proxy: &str) -> Option<String> {
+    let ports = ports(text, proxy);
+    let sections = sections_of(text);
+    let helper = sections.iter().find(|section| section.helper(&ports).is_some())?;
+    let words = text.get(helper.lines.clone())?.split(['"', ' ', '\n']);
+    words.skip_while(|word| *word != "--tool").nth(1).map(str::to_owned)
+}
+
+/// The ports at which we are or were: the proxy's own, and those that our helper was written for.
+fn ports(text: &str, proxy: &str) -> BTreeSet<u16> {
+    let helped = sections_of(text)
+        .into_iter()
+        .filter(|section| section.helps)
+        .filter_map(|section| section.address("credential").and_then(port_of));
+    helped.chain(port_of(proxy)).collect()
 }
 
 /// A section as we write one: its header, and those of our keys that follow at once.
@@ -63,18 +114,28 @@ struct Section {
     header: String,
     lines: Range<usize>,
     ours: bool,
+    /// Our program stands in it.
+    helps: bool,
 }
 
 impl Section {
-    fn service(&self, proxy: &str) -> Option<String> {
-        let address = self.header.strip_prefix("[url \"")?.strip_suffix("\"]")?;
-        let path = address.strip_prefix(proxy)?.trim_matches('/');
-        (self.ours && !path.is_empty()).then(|| path.to_owned())
+    /// The address in the header of such a section.
+    fn address(&self, kind: &str) -> Option<&str> {
+        let quoted = self.header.strip_prefix('[')?.strip_prefix(kind)?.strip_suffix("\"]")?;
+        quoted.strip_prefix(" \"").filter(|_| self.ours)
     }
 
-    fn is_helper(&self, proxy: &str) -> bool {
-        let address = self.header.strip_prefix("[credential \"").and_then(|rest| rest.strip_suffix("\"]"));
-        self.ours && address.is_some_and(|address| is_ours(address, proxy, false))
+    fn entry(&self, ports: &BTreeSet<u16>) -> Option<Entry> {
+        let address = self.address("url")?;
+        let port = port_of(address).filter(|port| ports.contains(port))?;
+        let (_, path) = address.split_once("://")?.1.split_once('/')?;
+        let service = path.trim_matches('/');
+        (!service.is_empty()).then(|| Entry { service: service.to_owned(), port: Some(port) })
+    }
+
+    /// The port that it is the helper for.
+    fn helper(&self, ports: &BTreeSet<u16>) -> Option<u16> {
+        self.address("credential").and_then(port_of).filter(|port| ports.contains(port))
     }
 }
 
@@ -100,6 +161,8 @@ fn sections_of(text: &str) -> Vec<Section> {
             header: said(line).to_owned(),
             lines: line.start..end,
             ours: last.is_some() && !others,
+            helps: last
+                .is_some_and(|last| text.get(line.end..last.end).unwrap_or_default().contains(" credential git")),
         });
     }
     sections
@@ -122,6 +185,8 @@ mod tests {
     use super::*;
     use crate::{Form, Target};
 
+    const PROXY: &str = "http://127.0.0.1:8401";
+
     fn wanted(program: &str) -> Wanted {
         let service = |name: &str, upstream: &str| Target {
             name: name.into(),
@@ -131,7 +196,7 @@ mod tests {
         };
         Wanted {
             services: vec![service("forge", "https://git.example"), service("b", "https://b.example/git/")],
-            proxy: "http://127.0.0.1:8401".into(),
+            proxy: PROXY.into(),
             tool: "git".into(),
             program: program.into(),
             form: Form::Program,
@@ -143,12 +208,13 @@ mod tests {
         for text in ["", "[user]\n\tname = Ada\n", "[user]\n\tname = Ada", "# x\r\n[a]\r\nb=c\r\n"] {
             let with = put(text, &wanted("signbell")).unwrap();
             assert_eq!(put(&with, &wanted("signbell")).unwrap(), with);
-            assert_eq!(services(&with, "http://127.0.0.1:8401"), ["forge", "b"]);
-            let one = take(&with, "http://127.0.0.1:8401", Some(&["b".to_owned()])).unwrap();
+            let names: Vec<_> = entries(&with, PROXY).into_iter().map(|entry| entry.service).collect();
+            assert_eq!(names, ["forge", "b"]);
+            let one = take(&with, PROXY, Some(&["b".to_owned()])).unwrap();
             assert!(one.contains("credential git") && !one.contains("b.example"), "{one}");
-            assert_eq!(take(&one, "http://127.0.0.1:8401", None).unwrap(), text);
-            assert_eq!(take(&with, "http://127.0.0.1:8401", None).unwrap(), text);
-            assert_eq!(take(text, "http://127.0.0.1:8401", None).unwrap(), text);
+            assert_eq!(take(&one, PROXY, None).unwrap(), text);
+            assert_eq!(take(&with, PROXY, None).unwrap(), text);
+            assert_eq!(take(text, PROXY, None).unwrap(), text);
         }
         let text = put("", &wanted("/a b/it's")).unwrap();
         assert!(text.contains("helper = \"!'/a b/it'\\\\''s' credential git\"\n"), "{text}");
@@ -159,6 +225,6 @@ mod tests {
     #[test]
     fn a_section_with_the_person_s_own_key_stays() {
         let text = "[url \"http://127.0.0.1:8401/forge/\"]\n\tinsteadOf = https://x/\n\tpushInsteadOf = https://y/\n";
-        assert_eq!(take(text, "http://127.0.0.1:8401", None).unwrap(), text);
+        assert_eq!(take(text, PROXY, None).unwrap(), text);
     }
 }

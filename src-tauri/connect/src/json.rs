@@ -5,6 +5,8 @@
 
 mod scan;
 
+use std::ops::Range;
+
 use serde::Serialize as _;
 use serde_json::{Map, Value};
 
@@ -69,6 +71,13 @@ pub(crate) fn take(text: &str, path: &[&str], name: &str, whole: bool) -> Result
         Some((last, outer)) if whole && entries(&taken, path)?.is_empty() => take(&taken, outer, last, false),
         _ => Ok(taken),
     }
+}
+
+/// Where an entry of the object at `path` stands, its name included.
+pub(crate) fn range(text: &str, path: &[&str], name: &str) -> Option<Range<usize>> {
+    let (root, _) = scan(text).ok()?;
+    let node = path.iter().try_fold(&root, |node, key| node.member(key).map(|member| &member.value))?;
+    node.member(name).map(|member| member.start..member.value.end)
 }
 
 /// Whether nothing but an empty object is left.

@@ -14,16 +14,18 @@
 //! | `git`, `npm`, `pip`, `own` | PURE: the same for files that have a shape of their own |
 //! | `diff` | PURE: what changes, with secrets shortened |
 //! | [`plan`] | all of it in order, top to bottom |
+//! | [`journal`] | what only a record can tell |
 //! | `write` | reading, the backup, the atomic write |
 //!
-//! What is ours is recognised by what it says (our address, our key, our program), not by a record of
-//! what was written: a person may have edited since. Only what a record alone can tell, that a file or an
-//! object was not there before, is remembered ([`plan::Made`]).
+//! What is ours is recognised by what it says (our address, our key, our program), at whatever port we listened
+//! when it was written, and not by a record: a person may have edited since. Only what a record alone can
+//! tell, as that a file was not there before, is remembered ([`journal::Made`]).
 
 pub mod client;
 mod diff;
 mod edit;
 mod git;
+pub mod journal;
 mod json;
 mod lines;
 mod npm;
@@ -43,7 +45,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::client::Client;
-pub use self::edit::{Edited, connect, connected, key, undo};
+pub use self::edit::{Edited, connect, entries, key, moved, tool, undo};
 pub use self::place::Places;
 
 /// A tool's key. It can't be printed; whoever writes it somewhere says [`Key::expose`].
@@ -64,6 +66,19 @@ impl Key {
     #[must_use]
     pub fn to_come() -> Self {
         Self::new("sbk_to-come")
+    }
+
+    /// A text with every key in it replaced by a word that is none.
+    #[must_use]
+    pub fn taken_out(text: &str) -> String {
+        let mut pieces = text.split(Self::PREFIX);
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            out.push_str(Self::PREFIX);
+            out.push_str("removed");
+            out.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        }
+        out
     }
 
     /// The text itself.
@@ -116,6 +131,23 @@ pub struct Target {
     pub upstream: String,
     /// Whose tokens it gets.
     pub account: String,
+}
+
+/// An entry of ours in a client's file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The service that it leads to.
+    pub service: String,
+    /// The port of this machine at which it looks for us; nothing where it starts a program instead.
+    pub port: Option<u16>,
+}
+
+impl Entry {
+    /// Whether it looks for us where we are not: the proxy is `http://127.0.0.1:8401`.
+    #[must_use]
+    pub fn is_elsewhere(&self, proxy: &str) -> bool {
+        self.port.is_some_and(|port| Some(port) != port_of(proxy))
+    }
 }
 
 /// What is wanted of a client's file.
@@ -171,6 +203,9 @@ pub enum Problem {
     /// The client does not know this form.
     #[error("the form is unknown to the client")]
     NoSuchForm,
+    /// Others may read it, and it lies where that may be meant.
+    #[error("others may read the file")]
+    Shared,
     /// It changed between being shown and being written.
     #[error("the file changed meanwhile")]
     Changed,
@@ -184,10 +219,60 @@ pub enum Problem {
     },
 }
 
-/// Whether an address is the proxy's own, at `proxy` or, where a key of ours stands beside it, at any port.
-pub(crate) fn is_ours(address: &str, proxy: &str, has_key: bool) -> bool {
-    let (Ok(theirs), Ok(ours)) = (address.parse::<url::Url>(), proxy.parse::<url::Url>()) else { return false };
-    let name = theirs.host_str().unwrap_or_default();
+/// Whether an address is the proxy's own: at `proxy` or, where something beside it is a `sign` of ours, at any
+/// port of this machine.
+pub(crate) fn is_ours(address: &str, proxy: &str, sign: bool) -> bool {
+    port_of(address).is_some_and(|port| sign || Some(port) == port_of(proxy))
+}
+
+/// The port of an address of this machine: `http://127.0.0.1:8401/linear`.
+pub(crate) fn port_of(address: &str) -> Option<u16> {
+    let url: url::Url = address.parse().ok()?;
+    let name = url.host_str()?;
     let here = matches!(name, "127.0.0.1" | "localhost" | "[::1]") || name.ends_with(".localhost");
-    theirs.scheme() == "http" && here && (has_key || theirs.port_or_known_default() == ours.port_or_known_default())
+    (here && url.scheme() == "http").then(|| url.port_or_known_default())?
+}
+
+/// A text in which what names this machine at the port `from` names it at `to`.
+pub(crate) fn at_port(text: &str, from: u16, to: u16) -> String {
+    ["127.0.0.1", "localhost", "[::1]"].iter().fold(text.to_owned(), |text, host| {
+        let old = format!("{host}:{from}");
+        let mut pieces = text.split(&old);
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            // Port 84 is not the beginning of port 8401.
+            match piece.starts_with(|c: char| c.is_ascii_digit()) {
+                true => out.push_str(&old),
+                false => out.extend([host, ":", &to.to_string()]),
+            }
+            out.push_str(piece);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_at_another_port() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8401/a", "http://127.0.0.1:9/a"),
+            ("a.localhost:8401", "a.localhost:9"),
+            ("http://[::1]:8401", "http://[::1]:9"),
+            ("http://127.0.0.1:84011/a", "http://127.0.0.1:84011/a"),
+            ("https://other.example:8401/a", "https://other.example:8401/a"),
+        ] {
+            assert_eq!(at_port(text, 8401, 9), expected);
+        }
+        for (address, port) in [
+            ("http://127.0.0.1:8401/a", Some(8401)),
+            ("http://a.localhost:1", Some(1)),
+            ("https://127.0.0.1:8401/a", None),
+            ("http://127.0.0.1.evil.test:8401/", None),
+        ] {
+            assert_eq!(port_of(address), port, "{address}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! npm's configuration: the registry's address and the key for it (npmrc(5)). Where two lines set the same,
 //! npm takes the later, so the person's own stays above ours and counts again when ours is gone.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::lines::{append, lines, remove, replace};
-use crate::{Client, Form, Key, Problem, Wanted};
+use crate::{Client, Entry, Form, Key, Problem, Wanted, at_port, port_of};
 
 /// Makes the service the registry: of the scopes that its own address was given for, else of everything.
 pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String, Problem> {
@@ -45,9 +46,10 @@ pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String, Problem> {
 
 /// Takes our lines out.
 pub(crate) fn take(text: &str, proxy: &str, only: Option<&[String]>) -> String {
+    let ports = ports(text, proxy);
     let mut text = text.to_owned();
     let goes = |setting: &Setting<'_>| {
-        setting.service(proxy).is_some_and(|name| only.is_none_or(|only| only.iter().any(|one| one == name)))
+        setting.entry(&ports).is_some_and(|entry| only.is_none_or(|only| only.contains(&entry.service)))
     };
     loop {
         let found = settings(&text).filter(goes).last().map(|setting| setting.line);
@@ -58,18 +60,41 @@ pub(crate) fn take(text: &str, proxy: &str, only: Option<&[String]>) -> String {
     }
 }
 
+/// Leads the lines of the services that go to another port.
+pub(crate) fn moved(text: &str, proxy: &str, to: u16, goes: impl Fn(&Entry) -> bool) -> String {
+    let ports = ports(text, proxy);
+    let mut text = text.to_owned();
+    loop {
+        let found = settings(&text).find_map(|setting| {
+            let port = setting.entry(&ports).filter(&goes)?.port?;
+            Some((setting.line, port))
+        });
+        let Some((line, port)) = found else { return text };
+        let new = at_port(text.get(line.clone()).unwrap_or_default(), port, to);
+        text.replace_range(line, &new);
+    }
+}
+
 /// The services that it uses.
-pub(crate) fn services(text: &str, proxy: &str) -> Vec<String> {
-    let mut names: Vec<_> = settings(text).filter_map(|setting| setting.service(proxy).map(str::to_owned)).collect();
-    names.sort();
-    names.dedup();
-    names
+pub(crate) fn entries(text: &str, proxy: &str) -> Vec<Entry> {
+    let ports = ports(text, proxy);
+    settings(text).filter_map(|setting| setting.entry(&ports)).collect()
 }
 
 /// The key that stands in it.
 pub(crate) fn key(text: &str, proxy: &str) -> Option<Key> {
-    let ours = |setting: &Setting<'_>| setting.name.ends_with(":_authToken") && setting.service(proxy).is_some();
+    let ports = ports(text, proxy);
+    let ours = |setting: &Setting<'_>| setting.name.ends_with(":_authToken") && setting.entry(&ports).is_some();
     settings(text).find(ours).filter(|setting| setting.value.starts_with(Key::PREFIX)).map(|it| Key::new(it.value))
+}
+
+/// The ports at which we are or were: the proxy's own, and those for which a key of ours stands here.
+fn ports(text: &str, proxy: &str) -> BTreeSet<u16> {
+    let keyed = settings(text).filter_map(|setting| {
+        let key = setting.value.starts_with(Key::PREFIX) || Client::Npm.variable() == Some(setting.value);
+        setting.address().filter(|_| key).and_then(|address| port_of(&address))
+    });
+    keyed.chain(port_of(proxy)).collect()
 }
 
 struct Setting<'a> {
@@ -78,16 +103,22 @@ struct Setting<'a> {
     value: &'a str,
 }
 
-impl<'a> Setting<'a> {
-    fn service(&self, proxy: &str) -> Option<&'a str> {
-        let (name, value) = (self.name, self.value);
-        let host = proxy.strip_prefix("http:").unwrap_or(proxy);
-        let rest = if name == "registry" || name.ends_with(":registry") {
-            value.strip_prefix(proxy)
-        } else {
-            name.strip_prefix(host)
-        };
-        rest?.strip_prefix('/')?.split('/').next().filter(|name| !name.is_empty())
+impl Setting<'_> {
+    /// The registry that it is about.
+    fn address(&self) -> Option<String> {
+        if self.name == "registry" || self.name.ends_with(":registry") {
+            return Some(self.value.to_owned());
+        }
+        let (host, _) = self.name.rsplit_once(':').filter(|_| self.name.starts_with("//"))?;
+        Some(format!("http:{host}"))
+    }
+
+    fn entry(&self, ports: &BTreeSet<u16>) -> Option<Entry> {
+        let address = self.address()?;
+        let port = port_of(&address).filter(|port| ports.contains(port))?;
+        let (_, path) = address.split_once("://")?.1.split_once('/')?;
+        let service = path.split('/').next().filter(|name| !name.is_empty())?;
+        Some(Entry { service: service.to_owned(), port: Some(port) })
     }
 }
 
@@ -125,7 +156,7 @@ mod tests {
             assert_eq!(lines, ["//127.0.0.1:8401/npm/:_authToken=sbk_1", "registry=http://127.0.0.1:8401/npm/"]);
             assert_eq!(key(&with, PROXY).unwrap().expose(), "sbk_1");
             assert_eq!(put(&with, &wanted(Form::Key(Key::new("sbk_1")))).unwrap(), with);
-            assert_eq!(services(&with, PROXY), ["npm"]);
+            assert!(entries(&with, PROXY).iter().all(|entry| entry.service == "npm" && entry.port == Some(8401)));
             assert_eq!(take(&with, PROXY, Some(&["other".into()])), with);
             assert_eq!(take(&with, PROXY, None), text);
             assert_eq!(take(text, PROXY, None), text);

@@ -1,7 +1,7 @@
 //! Files that nobody but us writes: curl's, which is named on its command line, and kubectl's, which
 //! `KUBECONFIG` names. Each is written anew from the services that it is for.
 
-use crate::{Client, Form, Key, Problem, Target, Wanted};
+use crate::{Client, Entry, Form, Key, Problem, Target, Wanted, at_port, port_of};
 
 /// The first line of each.
 const MARK: &str = "# Written by Signbell";
@@ -29,7 +29,14 @@ pub(crate) fn take(client: Client, text: &str, only: Option<&[String]>) -> Resul
         return Ok(String::new());
     }
     if client == Client::Kubectl {
-        return Err(Problem::ByHand { what: "one cluster of several".to_owned() });
+        let left: Vec<_> = services.into_iter().filter(|service| !goes(&service.name)).collect();
+        let program = text.lines().find_map(|line| line.trim().strip_prefix("command: "));
+        let program = program.and_then(|quoted| serde_json::from_str::<String>(quoted).ok());
+        return Ok(format!(
+            "{}{}",
+            begin(client),
+            kubeconfig(&left, &program.unwrap_or_else(|| "signbell".to_owned()))
+        ));
     }
     // Each service is a paragraph.
     let kept = text.split_inclusive("\n\n").filter(|paragraph| {
@@ -39,9 +46,26 @@ pub(crate) fn take(client: Client, text: &str, only: Option<&[String]>) -> Resul
     Ok(kept.collect())
 }
 
+/// Names the services that go at another port. Only what stands there for people does: curl is given the
+/// address on its command line.
+pub(crate) fn moved(text: &str, to: u16, goes: impl Fn(&Entry) -> bool) -> String {
+    targets(text).iter().fold(text.to_owned(), |text, service| {
+        let entry = entry(Client::Curl, service);
+        let Some(from) = entry.port.filter(|_| goes(&entry)) else { return text };
+        let new = Target { address: at_port(&service.address, from, to), ..service.clone() };
+        text.replacen(&about(service), &about(&new), 1)
+    })
+}
+
 /// The services that it is for.
-pub(crate) fn services(text: &str) -> Vec<String> {
-    targets(text).into_iter().map(|service| service.name).collect()
+pub(crate) fn entries(client: Client, text: &str) -> Vec<Entry> {
+    targets(text).iter().map(|service| entry(client, service)).collect()
+}
+
+fn entry(client: Client, service: &Target) -> Entry {
+    // kubectl talks to the cluster itself.
+    let port = (client == Client::Curl).then(|| port_of(&service.address)).flatten();
+    Entry { service: service.name.clone(), port }
 }
 
 /// The key that stands in it.
@@ -62,12 +86,17 @@ fn targets(text: &str) -> Vec<Target> {
     text.lines().filter_map(target).collect()
 }
 
+fn about(service: &Target) -> String {
+    let Target { name, address, upstream, account } = service;
+    format!("{SERVICE}{name} {address} {upstream} {account}\n")
+}
+
+fn begin(client: Client) -> String {
+    format!("{MARK}; `signbell connect {} --undo` takes it away.\n", client.name())
+}
+
 fn whole(client: Client, services: &[Target], wanted: &Wanted) -> Result<String, Problem> {
-    let about = |service: &Target| {
-        let Target { name, address, upstream, account } = service;
-        format!("{SERVICE}{name} {address} {upstream} {account}\n")
-    };
-    let begin = format!("{MARK}; `signbell connect {} --undo` takes it away.\n", client.name());
+    let begin = begin(client);
     match (client, &wanted.form) {
         (Client::Curl, Form::Key(key)) => {
             // curl gives a password to the host of the command line alone, not to where a redirect leads.
@@ -76,14 +105,14 @@ fn whole(client: Client, services: &[Target], wanted: &Wanted) -> Result<String,
             Ok(format!("{begin}# curl --config THIS-FILE ADDRESS/…\n{user}{services}"))
         }
         (Client::Curl, _) => Err(Problem::NoKeyHere),
-        (_, Form::Program) => Ok(format!("{begin}{}", kubeconfig(services, about, wanted))),
+        (_, Form::Program) => Ok(format!("{begin}{}", kubeconfig(services, &wanted.program))),
         _ => Err(Problem::NoSuchForm),
     }
 }
 
 /// kubectl sends no token over plain http (client-go reads the credentials only for an address with TLS), so
 /// this one leads to the cluster itself, with the account's own token where the person allowed that.
-fn kubeconfig(services: &[Target], about: impl Fn(&Target) -> String, wanted: &Wanted) -> String {
+fn kubeconfig(services: &[Target], program: &str) -> String {
     let list = |entry: &dyn Fn(&Target) -> String| -> String { services.iter().map(entry).collect() };
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let clusters =
@@ -91,7 +120,7 @@ fn kubeconfig(services: &[Target], about: impl Fn(&Target) -> String, wanted: &W
     let users = list(&|s| {
         format!(
             "- name: {n}\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: {}\n      args: [credential, kubectl, {}]\n      interactiveMode: Never\n",
-            quoted(&wanted.program),
+            quoted(program),
             s.account,
             n = s.name
         )
@@ -123,9 +152,11 @@ mod tests {
         let one = put(Client::Curl, "", &wanted(&["linear"], key_form())).unwrap();
         assert!(one.contains("\nuser = \"signbell:sbk_1\"\n"), "{one}");
         let two = put(Client::Curl, &one, &wanted(&["b"], key_form())).unwrap();
-        assert_eq!((services(&two), key(&two).unwrap().expose()), (vec!["b".into(), "linear".into()], "sbk_1"));
+        let names =
+            |text: &str| -> Vec<_> { entries(Client::Curl, text).into_iter().map(|entry| entry.service).collect() };
+        assert_eq!((names(&two), key(&two).unwrap().expose()), (vec!["b".into(), "linear".into()], "sbk_1"));
         assert_eq!(put(Client::Curl, &two, &wanted(&["b"], key_form())).unwrap(), two);
-        assert_eq!(services(&take(Client::Curl, &two, Some(&["b".into()])).unwrap()), ["linear"]);
+        assert_eq!(names(&take(Client::Curl, &two, Some(&["b".into()])).unwrap()), ["linear"]);
         assert_eq!(take(Client::Curl, &two, None).unwrap(), "");
         assert!(matches!(put(Client::Curl, "user = x\n", &wanted(&["a"], key_form())), Err(Problem::NotOurs)));
         assert!(matches!(put(Client::Curl, "", &wanted(&["a"], Form::Variable)), Err(Problem::NoKeyHere)));
@@ -137,5 +168,7 @@ mod tests {
         let clusters = crate::yaml::entries(&format!("x:\n  y: 1\n{text}"), "x").unwrap();
         assert_eq!(clusters.len(), 1, "{text}");
         assert!(text.contains("args: [credential, kubectl, ada]") && text.contains("server: \"https://b.example/\""));
+        let one = put(Client::Kubectl, "", &wanted(&["a"], Form::Program)).unwrap();
+        assert_eq!(take(Client::Kubectl, &text, Some(&["b".into()])).unwrap(), one);
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::lines::{append, insert, lines, remove, replace};
-use crate::{Form, Key, Problem, Wanted, is_ours};
+use crate::{Entry, Form, Key, Problem, Wanted, at_port, is_ours};
 
 /// Before what is set aside.
 const ASIDE: &str = "# set aside by signbell: ";
@@ -41,7 +41,7 @@ pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<(String, bool), Problem
 /// Takes our index out, and with `whole` an empty section.
 pub(crate) fn take(text: &str, proxy: &str, only: Option<&[String]>, whole: bool) -> Result<String, Problem> {
     check(text)?;
-    let goes = services(text, proxy).iter().any(|name| only.is_none_or(|only| only.contains(name)));
+    let goes = entries(text, proxy).iter().any(|entry| only.is_none_or(|only| only.contains(&entry.service)));
     let Some(section) = Global::find(text).filter(|_| goes) else { return Ok(text.to_owned()) };
     let Some(line) = section.index else { return Ok(text.to_owned()) };
     let before = lines(text).into_iter().find(|before| before.end == line.start);
@@ -56,9 +56,24 @@ pub(crate) fn take(text: &str, proxy: &str, only: Option<&[String]>, whole: bool
     Ok(remove(text, line, false))
 }
 
+/// Leads the index to another port, if it goes.
+pub(crate) fn moved(text: &str, proxy: &str, to: u16, goes: impl Fn(&Entry) -> bool) -> String {
+    let from = entries(text, proxy).into_iter().find(goes).and_then(|entry| entry.port);
+    let line = Global::find(text).and_then(|section| section.index);
+    let (Some(from), Some(line)) = (from, line) else { return text.to_owned() };
+    let new = at_port(text.get(line.clone()).unwrap_or_default(), from, to);
+    let mut text = text.to_owned();
+    text.replace_range(line, &new);
+    text
+}
+
 /// The service that is the index.
-pub(crate) fn services(text: &str, proxy: &str) -> Vec<String> {
-    index(text, proxy).and_then(|url| url.path_segments()?.next().map(str::to_owned)).into_iter().collect()
+pub(crate) fn entries(text: &str, proxy: &str) -> Vec<Entry> {
+    let entry = index(text, proxy).and_then(|url| {
+        let service = url.path_segments()?.next()?.to_owned();
+        Some(Entry { service, port: url.port_or_known_default() })
+    });
+    entry.into_iter().collect()
 }
 
 /// The key that stands in it.
@@ -162,7 +177,8 @@ mod tests {
             let (with, made) = put(text, &wanted("https://py.example")).unwrap();
             assert!(with.contains("index-url = http://signbell:sbk_1@127.0.0.1:8401/pypi/simple/"), "{with}");
             assert_eq!(put(&with, &wanted("https://py.example")).unwrap(), (with.clone(), false));
-            assert_eq!((services(&with, PROXY), key(&with, PROXY).unwrap().expose()), (vec!["pypi".into()], "sbk_1"));
+            let there = [Entry { service: "pypi".into(), port: Some(8401) }];
+            assert_eq!((entries(&with, PROXY), key(&with, PROXY).unwrap().expose()), (there.into(), "sbk_1"));
             assert_eq!(take(&with, PROXY, None, made).unwrap(), text);
             assert_eq!(take(&with, PROXY, Some(&["x".into()]), made).unwrap(), with);
             assert_eq!(take(text, PROXY, None, true).unwrap(), text);

@@ -111,6 +111,13 @@ impl Places {
         }
     }
 
+    /// Whether the file lies in the person's home folder, also through a link.
+    #[must_use]
+    pub fn is_at_home(&self, file: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        real(file).starts_with(real(&self.home))
+    }
+
     /// Whether the client seems to be on this machine: its file, the folder that it keeps for itself, or its
     /// program.
     #[must_use]

@@ -1,14 +1,14 @@
 //! One connection, top to bottom: where the file lies, what it says, what it is to say, the diff, the
 //! backup, the write.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::client::Client;
+use crate::client::{Client, Kind};
+use crate::journal::{Journal, Made};
 use crate::place::{Places, in_work_tree};
-use crate::{Form, Key, Problem, Target, Wanted, diff, edit, write};
+use crate::{Entry, Form, Key, Problem, Target, Wanted, diff, edit, write};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -29,10 +29,24 @@ pub struct Ask {
     pub stdio: bool,
     /// Name the variable of the environment that holds the key.
     pub env: bool,
-    /// Take out instead of putting in.
-    pub undo: bool,
+    /// What is to be done.
+    pub what: What,
     /// The key in the file is no tool's any more, or is to be replaced: it is not kept.
     pub forget_key: bool,
+    /// The services whose own addresses become ours in what they answer (`rewrite_addresses`); nothing where
+    /// nobody can say, and nobody turn it on or off.
+    pub rewriting: Option<Vec<String>>,
+}
+
+/// What is to be done with a client's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Put the services in.
+    Connect,
+    /// Take them out, or all of ours.
+    Undo,
+    /// Lead all of ours to the port at which we are now, and change nothing else.
+    Again,
 }
 
 /// What is to be told besides the diff.
@@ -50,6 +64,33 @@ pub enum Note {
         /// What ours is called.
         called: String,
     },
+    /// Docker's helper is not in the path.
+    NeedsHelper,
+    /// `rewrite_addresses` is turned on for a registry's service.
+    Rewrites {
+        /// The service.
+        service: String,
+    },
+    /// It is turned off again: we had turned it on, and nothing else needs it.
+    RewritesNoMore {
+        /// The service.
+        service: String,
+    },
+    /// It stays on, since nobody is there to turn it off.
+    RewritesStill {
+        /// The service.
+        service: String,
+    },
+    /// Others may read the file, and it holds a key: it becomes its owner's alone.
+    MadePrivate {
+        /// Its mode until now.
+        mode: String,
+    },
+    /// It was made its owner's alone for a key, which goes.
+    MadeReadable {
+        /// The mode that it gets back.
+        mode: String,
+    },
 }
 
 /// A change of one file that is ready to be made.
@@ -65,18 +106,32 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// Whether the key in it is one that is still to be had.
     pub needs_key: bool,
+    /// Our entries that are there.
+    pub there: Vec<Entry>,
+    /// Our entries that are to be there.
+    pub left: Vec<Entry>,
+    /// The key of ours that is there.
+    pub known_key: Option<Key>,
+    /// The tool that is named there to a program of ours.
+    pub known_tool: Option<String>,
+    /// The services of which `rewrite_addresses` is to be turned on, or with `undo` off.
+    pub rewriting: Vec<String>,
     before: Option<String>,
     after: String,
+    /// The mode that the file is to have, where it changes.
+    mode: Option<u32>,
     made: Made,
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// What the file said before, where it said something.
+    /// What the file said before, where it said something that was not ours alone.
     pub backup: Option<PathBuf>,
     /// Whether the file is gone, since we had made it and nothing is left in it.
     pub removed: bool,
+    /// Earlier backups out of which our key was taken.
+    pub cleared: usize,
 }
 
 impl Plan {
@@ -88,27 +143,40 @@ impl Plan {
     pub fn new(places: &Places, ask: &Ask, key: Option<&Key>, journal: &Journal) -> Result<Self, Problem> {
         let file = places.file(ask.client, ask.project).ok_or(Problem::NoProject)?;
         let before = write::read(&file)?;
-        let mut text = before.clone().unwrap_or_default();
-        let mut made = journal.get(&file);
-        let only: Vec<_> = ask.services.iter().map(|service| service.name.clone()).collect();
-        let only = (!only.is_empty()).then_some(only.as_slice());
-        let mut known = edit::key(ask.client, &text, &ask.proxy);
-        // What was written while we listened elsewhere is ours too.
-        for old in made.proxies.iter().filter(|old| **old != ask.proxy) {
-            // Some files name our host in another way.
-            let port = old.rfind(':').and_then(|at| old.get(at..)).unwrap_or_default();
-            if text.contains(port) {
-                known = known.or_else(|| edit::key(ask.client, &text, old));
-                text = edit::undo(ask.client, &text, old, only, made.part)?;
-            }
+        let text = before.clone().unwrap_or_default();
+        let known_key = edit::key(ask.client, &text, &ask.proxy);
+        let mut plan = Self {
+            form: known_key.clone().map_or(Form::Program, Form::Key),
+            there: edit::entries(ask.client, &text, &ask.proxy)?,
+            left: vec![],
+            known_tool: edit::tool(ask.client, &text, &ask.proxy),
+            known_key,
+            ask: ask.clone(),
+            notes: vec![],
+            needs_key: false,
+            rewriting: vec![],
+            mode: None,
+            made: journal.get(&file),
+            before,
+            after: text,
+            file,
+        };
+        match ask.what {
+            What::Connect => plan.connect(places, key, journal)?,
+            What::Undo => plan.undo(journal)?,
+            What::Again => plan.after = edit::moved(ask.client, &plan.after, &ask.proxy, None)?,
         }
-        if ask.undo {
-            let after = edit::undo(ask.client, &text, &ask.proxy, only, made.part)?;
-            let form = known.map_or(Form::Program, Form::Key);
-            return Ok(Self { ask: ask.clone(), file, form, notes: vec![], needs_key: false, before, after, made });
+        plan.left = edit::entries(ask.client, &plan.after, &ask.proxy)?;
+        if ask.what == What::Undo {
+            plan.reopen();
         }
-        let committed = ask.project || in_work_tree(&file);
-        let kept = known.as_ref().filter(|_| !ask.forget_key);
+        Ok(plan)
+    }
+
+    fn connect(&mut self, places: &Places, key: Option<&Key>, journal: &Journal) -> Result<(), Problem> {
+        let ask = &self.ask;
+        let committed = ask.project || in_work_tree(&self.file);
+        let kept = self.known_key.as_ref().filter(|_| !ask.forget_key);
         let (form, needs_key) = form(ask, committed, key.or(kept))?;
         let wanted = Wanted {
             services: ask.services.clone(),
@@ -117,27 +185,115 @@ impl Plan {
             program: if ask.project { "signbell".to_owned() } else { ask.program.clone() },
             form: form.clone(),
         };
+        // What was written while we listened elsewhere is mended rather than written twice.
+        let names: Vec<_> = ask.services.iter().map(|service| service.name.clone()).collect();
+        let text = edit::moved(ask.client, &self.after, &ask.proxy, Some(&names))?;
         let edited = edit::connect(ask.client, &text, &wanted)?;
-        let mut notes = Vec::new();
         if committed && ask.client.takes_key() {
-            notes.push(Note::LikelyCommitted);
+            self.notes.push(Note::LikelyCommitted);
         }
         if matches!(form, Form::Variable) {
-            notes.push(Note::NeedsVariable);
+            self.notes.push(Note::NeedsVariable);
         }
-        notes.extend(edited.renamed.into_iter().map(|(service, called)| Note::Renamed { service, called }));
-        made.file |= before.is_none();
-        made.part |= edited.made;
-        if !made.proxies.contains(&ask.proxy) {
-            made.proxies.push(ask.proxy.clone());
+        self.notes.extend(edited.renamed.into_iter().map(|(service, called)| Note::Renamed { service, called }));
+        if self.ask.client == Client::Docker && !places.runs("docker-credential-signbell") {
+            self.notes.push(Note::NeedsHelper);
         }
-        Ok(Self { ask: ask.clone(), file, form, notes, needs_key, before, after: edited.text, made })
+        self.made.file |= self.before.is_none();
+        self.made.part |= edited.made;
+        (self.after, self.form, self.needs_key) = (edited.text, form, needs_key);
+        self.close(places)?;
+        if self.ask.client.kind() == Kind::Registry {
+            self.rewrite(&names, journal);
+        }
+        Ok(())
+    }
+
+    /// A file that holds a key is its owner's alone.
+    fn close(&mut self, places: &Places) -> Result<(), Problem> {
+        let open = write::mode(&self.file).filter(|mode| mode & 0o077 != 0);
+        let (Some(mode), Form::Key(_)) = (open, &self.form) else { return Ok(()) };
+        // Outside the home folder others may be meant to read it, and would lose it.
+        if !places.is_at_home(&self.file) {
+            return Err(Problem::Shared);
+        }
+        self.mode = Some(mode & 0o700);
+        self.made.mode = Some(mode);
+        self.notes.push(Note::MadePrivate { mode: format!("{mode:04o}") });
+        Ok(())
+    }
+
+    /// The opposite of [`Plan::close`], unless somebody changed the mode since.
+    fn reopen(&mut self) {
+        let Some(was) = self.made.mode.filter(|_| self.left.is_empty() && !self.removes()) else { return };
+        if write::mode(&self.file) == Some(was & 0o700) {
+            self.mode = Some(was);
+            self.notes.push(Note::MadeReadable { mode: format!("{was:04o}") });
+        }
+    }
+
+    /// A registry's answers carry addresses, which have to be ours.
+    fn rewrite(&mut self, services: &[String], journal: &Journal) {
+        let rewriting = self.ask.rewriting.clone().unwrap_or_default();
+        for service in services {
+            let off = !rewriting.contains(service);
+            if off {
+                self.rewriting.push(service.clone());
+                self.notes.push(Note::Rewrites { service: service.clone() });
+            }
+            // Where the person turned it on, it is none of ours to turn off.
+            if (off || journal.rewrites_elsewhere(service, &self.file)) && !self.made.rewrites.contains(service) {
+                self.made.rewrites.push(service.clone());
+            }
+        }
+    }
+
+    fn undo(&mut self, journal: &Journal) -> Result<(), Problem> {
+        let ask = &self.ask;
+        let only: Vec<_> = ask.services.iter().map(|service| service.name.clone()).collect();
+        let only = (!only.is_empty()).then_some(only.as_slice());
+        self.after = edit::undo(ask.client, &self.after, &ask.proxy, only, self.made.part)?;
+        let goes = |service: &String| only.is_none_or(|only| only.contains(service));
+        let (gone, kept) = std::mem::take(&mut self.made.rewrites).into_iter().partition(goes);
+        self.made.rewrites = kept;
+        let gone: Vec<String> = gone;
+        for service in gone.into_iter().filter(|service| !journal.rewrites_elsewhere(service, &self.file)) {
+            match &self.ask.rewriting {
+                None => self.notes.push(Note::RewritesStill { service }),
+                Some(rewriting) if rewriting.contains(&service) => {
+                    self.rewriting.push(service.clone());
+                    self.notes.push(Note::RewritesNoMore { service });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether anything is to be done.
     #[must_use]
     pub fn changes(&self) -> bool {
+        self.writes() || self.mode.is_some() || !self.rewriting.is_empty()
+    }
+
+    /// Whether the file is to say something else.
+    #[must_use]
+    pub fn writes(&self) -> bool {
         self.before.as_deref().unwrap_or_default() != self.after
+    }
+
+    /// The services whose entries go.
+    #[must_use]
+    pub fn gone(&self) -> Vec<&str> {
+        let stays = |name: &str| self.left.iter().any(|entry| entry.service == name);
+        self.there.iter().map(|entry| entry.service.as_str()).filter(|name| !stays(name)).collect()
+    }
+
+    fn removes(&self) -> bool {
+        self.ask.what == What::Undo
+            && self.before.is_some()
+            && self.made.file
+            && edit::is_empty(self.ask.client, &self.after)
     }
 
     /// What changes, with every secret shortened.
@@ -160,21 +316,46 @@ impl Plan {
         if write::read(&self.file)? != self.before {
             return Err(Problem::Changed);
         }
-        let before = self.before.as_deref().filter(|text| !text.is_empty());
-        let backup = before.map(|text| write::backup(&self.file, text, date)).transpose()?;
-        let removed = self.ask.undo && self.made.file && edit::is_empty(self.ask.client, &self.after);
-        if removed {
-            write::remove(&self.file)?;
-        } else {
-            write::write(&self.file, &self.after)?;
+        let removed = self.removes();
+        let last = self.ask.what == What::Undo && self.left.is_empty();
+        let mut done = Done { removed, ..Done::default() };
+        if self.writes() {
+            let before = self.before.as_deref().filter(|text| !text.is_empty() && !removed);
+            // When the last of ours goes, no key stays behind.
+            let kept = before.map(|text| if last { Key::taken_out(text) } else { text.to_owned() });
+            done.backup = kept.map(|text| write::backup(&self.file, &text, date)).transpose()?;
         }
-        let mut made = self.made.clone();
-        let client = self.ask.client;
-        let is_left = |proxy: &String| edit::connected(client, &self.after, proxy).is_ok_and(|left| !left.is_empty());
-        made.proxies.retain(is_left);
-        let none_left = made.proxies.is_empty() && !is_left(&self.ask.proxy);
-        journal.set(&self.file, if none_left { Made::default() } else { made })?;
-        Ok(Done { backup, removed })
+        match (removed, self.mode) {
+            (true, _) => write::remove(&self.file)?,
+            (false, mode) if self.writes() => write::write(&self.file, &self.after, mode)?,
+            (false, Some(mode)) => write::set_mode(&self.file, mode)?,
+            (false, None) => {}
+        }
+        if last {
+            done.cleared = self.clear_backups()?;
+        }
+        journal.set(&self.file, if self.left.is_empty() { Made::default() } else { self.made.clone() })?;
+        Ok(done)
+    }
+
+    /// Takes our key out of earlier backups, and removes those that hold nothing but what we wrote.
+    fn clear_backups(&self) -> Result<usize, Problem> {
+        let (client, proxy) = (self.ask.client, &self.ask.proxy);
+        let mut cleared = 0;
+        for backup in write::backups(&self.file) {
+            // One that can't be read is nobody's that we could clear.
+            let Ok(Some(text)) = write::read(&backup) else { continue };
+            let clear = Key::taken_out(&text);
+            let ours = edit::entries(client, &text, proxy).is_ok_and(|ours| !ours.is_empty());
+            let rest = edit::undo(client, &text, proxy, None, self.made.part);
+            if ours && self.made.file && rest.is_ok_and(|rest| edit::is_empty(client, &rest)) {
+                write::remove(&backup)?;
+            } else if clear != text {
+                write::write(&backup, &clear, Some(0o600))?;
+            }
+            cleared += usize::from(clear != text);
+        }
+        Ok(cleared)
     }
 }
 
@@ -195,53 +376,6 @@ fn form(ask: &Ask, committed: bool, key: Option<&Key>) -> Result<(Form, bool), P
         };
     }
     Ok((Form::Key(key.cloned().unwrap_or_else(Key::to_come)), key.is_none()))
-}
-
-/// What was not there before we wrote: only a record can tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Made {
-    /// The file.
-    pub file: bool,
-    /// The part of it that holds our entries.
-    pub part: bool,
-    /// The addresses that our entries lead to: the port may have been another once.
-    pub proxies: Vec<String>,
-}
-
-/// The record of that, a file of Signbell's own.
-#[derive(Debug, Clone)]
-pub struct Journal(PathBuf);
-
-impl Journal {
-    /// The record in this folder.
-    #[must_use]
-    pub fn in_folder(folder: &Path) -> Self {
-        Self(folder.join("connected.json"))
-    }
-
-    fn get(&self, file: &Path) -> Made {
-        self.all().get(&file.display().to_string()).cloned().unwrap_or_default()
-    }
-
-    fn set(&self, file: &Path, made: Made) -> Result<(), Problem> {
-        let mut all = self.all();
-        let name = file.display().to_string();
-        if made == Made::default() {
-            all.remove(&name)
-        } else {
-            all.insert(name, made)
-        };
-        let text = serde_json::to_string_pretty(&all);
-        text.map_err(|e| Problem::Io { path: self.0.clone(), source: e.into() })
-            .and_then(|text| write::write(&self.0, &text))
-    }
-
-    /// One that can't be read says nothing: then empty parts stay where they are.
-    fn all(&self) -> BTreeMap<String, Made> {
-        let text = write::read(&self.0).ok().flatten().unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

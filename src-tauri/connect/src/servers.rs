@@ -1,8 +1,10 @@
 //! What one entry of ours looks like to each client whose file is a map of entries.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
-use crate::{Client, Form, Key, Problem, Target, Wanted, is_ours, json, toml, yaml};
+use crate::{Client, Entry, Form, Key, Problem, Target, Wanted, is_ours, json, port_of, toml, yaml};
 
 /// Where a client's entries lie.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,15 @@ impl Shape {
             Format::Json => json::take(text, self.path, name, whole),
             Format::Toml => toml::take(text, self.first(), name),
             Format::Yaml => yaml::take(text, self.first(), name, whole),
+        }
+    }
+
+    /// Where one stands, its name included.
+    pub(crate) fn range(self, text: &str, name: &str) -> Option<Range<usize>> {
+        match self.format {
+            Format::Json => json::range(text, self.path, name),
+            Format::Toml => toml::table(text, self.first(), name),
+            Format::Yaml => yaml::range(text, self.first(), name),
         }
     }
 
@@ -154,36 +165,56 @@ fn program(client: Client, target: &Target, wanted: &Wanted) -> Value {
     }
 }
 
-/// The service that an entry leads to; nothing where it is not ours.
-pub(crate) fn service_of(client: Client, name: &str, entry: &Value, proxy: &str) -> Option<String> {
+/// What an entry leads to; nothing where it is not ours.
+pub(crate) fn entry_of(client: Client, name: &str, entry: &Value, proxy: &str) -> Option<Entry> {
     let text = |field: &str| entry.get(field).and_then(Value::as_str);
+    let at = |address: &str, service: String| Entry { service, port: port_of(address) };
     match client {
         Client::Docker => {
-            let ours = entry.as_str() == Some("signbell") && is_ours(&format!("http://{name}"), proxy, false);
-            return name.split('.').next().filter(|_| ours).map(str::to_owned);
+            let address = format!("http://{name}");
+            let ours = entry.as_str() == Some("signbell") && is_ours(&address, proxy, true);
+            let service = name.split('.').next().filter(|_| ours)?;
+            return Some(at(&address, service.to_owned()));
         }
         Client::Cargo => {
             let index = text("index")?.strip_prefix("sparse+")?;
-            return is_ours(index, proxy, false).then(|| name_in(index));
+            let lent = words(entry.get("credential-provider")).windows(2).any(|pair| pair == ["credential", "cargo"]);
+            return is_ours(index, proxy, lent).then(|| at(index, name_in(index)));
         }
         _ => {}
     }
     if let Some(url) = ["url", "httpUrl", "serverUrl", "uri"].into_iter().find_map(text) {
         let said = entry.to_string();
         let has_key = said.contains(Key::PREFIX) || said.contains(Form::VARIABLE);
-        return is_ours(url, proxy, has_key).then(|| name_in(url));
+        return is_ours(url, proxy, has_key).then(|| at(url, name_in(url)));
     }
-    let list = |field: &str| entry.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut words: Vec<String> = match entry.get("command") {
-        Some(Value::Array(words)) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
-        _ => text("command").or_else(|| text("cmd")).map(str::to_owned).into_iter().collect(),
-    };
-    words.extend(list("args").iter().filter_map(|word| word.as_str().map(str::to_owned)));
-    match words.as_slice() {
+    let command = command(entry);
+    match command.as_slice() {
         [program, mcp, service, ..] if mcp == "mcp" && program.rsplit('/').next() == Some("signbell") => {
-            Some(service.clone())
+            Some(Entry { service: service.clone(), port: None })
         }
         _ => None,
+    }
+}
+
+/// The tool that a program of ours is started for.
+pub(crate) fn tool_of(entry: &Value) -> Option<String> {
+    let words = [command(entry), words(entry.get("credential-provider"))].concat();
+    let at = words.iter().position(|word| word == "--tool")?;
+    words.get(at + 1).cloned()
+}
+
+/// The program that an entry starts, with its arguments.
+fn command(entry: &Value) -> Vec<String> {
+    let program = entry.get("command").or_else(|| entry.get("cmd"));
+    [words(program), words(entry.get("args"))].concat()
+}
+
+fn words(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(words)) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+        Some(Value::String(word)) => vec![word.clone()],
+        _ => vec![],
     }
 }
 
@@ -195,8 +226,12 @@ pub(crate) fn key_of(entry: &Value) -> Option<Key> {
     rest.get(..length).map(Key::new)
 }
 
-/// `linear` of `http://127.0.0.1:8401/linear`.
+/// `linear` of `http://127.0.0.1:8401/linear`, or of the form with the key in the path, `/k/KEY/linear`.
 fn name_in(url: &str) -> String {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
-    path.split('/').next().unwrap_or_default().to_owned()
+    let mut parts = path.split('/');
+    match parts.next().unwrap_or_default() {
+        "k" => parts.nth(1).unwrap_or_default().to_owned(),
+        first => first.to_owned(),
+    }
 }

@@ -65,7 +65,7 @@ fn by_hand(section: &str, name: &str) -> Problem {
 }
 
 /// The lines of `[section.name]`, up to the last that says something.
-fn table(text: &str, section: &str, name: &str) -> Option<Range<usize>> {
+pub(crate) fn table(text: &str, section: &str, name: &str) -> Option<Range<usize>> {
     let lines = lines(text);
     let said = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default().trim();
     let is_ours = |line: &str| {

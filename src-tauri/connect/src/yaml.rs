@@ -70,6 +70,11 @@ pub(crate) fn take(text: &str, section: &str, name: &str, all: bool) -> Result<S
     if whole(&new).ok() == Some(wanted) { Ok(new) } else { Err(by_hand()) }
 }
 
+/// Where an entry of the mapping stands.
+pub(crate) fn range(text: &str, section: &str, name: &str) -> Option<Range<usize>> {
+    Section::find(text, section)?.entry(text, name)
+}
+
 /// Where a mapping's lines are.
 struct Section {
     /// The line of its own name.

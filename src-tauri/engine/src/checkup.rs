@@ -59,6 +59,13 @@ impl Settings {
         self.0.services.contains_key(name)
     }
 
+    /// The services whose own addresses become the tool's in what they answer (`rewrite_addresses`).
+    #[must_use]
+    pub fn rewriting(&self) -> Vec<String> {
+        let on = self.0.services.iter().filter(|(_, service)| service.rewrite_addresses);
+        on.map(|(name, _)| name.to_string()).collect()
+    }
+
     /// Whose key it is, and what that tool may use.
     #[must_use]
     pub fn tool_of(&self, key: &str) -> Option<(&ToolName, &[ServiceName])> {

@@ -1,13 +1,15 @@
 //! What the command line and the window do to connect a client: which services and which key the engine has
 //! for it, and `signbell_connect` for the client's file.
 
-use std::path::{Path, PathBuf};
+mod list;
 
-use serde::Serialize;
-use signbell_connect::client::Kind;
-use signbell_connect::plan::{Ask, Done, Journal, Plan};
-use signbell_connect::{Client, Form, Key, Places, Problem, Target, connected};
+use std::path::Path;
 
+use signbell_connect::journal::Journal;
+use signbell_connect::plan::{Ask, Done, Plan, What};
+use signbell_connect::{Client, Key, Places, Problem, Target};
+
+pub use self::list::{ClientView, Elsewhere, clients, usual_address};
 use crate::checkup::Settings;
 use crate::clock;
 use crate::control::client::call;
@@ -24,7 +26,7 @@ pub struct Wish {
     pub client: Client,
     /// Which services; none with `undo` means all.
     pub services: Vec<ServiceName>,
-    /// The tool; named like the client where absent.
+    /// The tool; where absent the one that the client's file has already, else one named like the client.
     pub tool: Option<ToolName>,
     /// The project's file instead of the person's.
     pub project: bool,
@@ -32,17 +34,17 @@ pub struct Wish {
     pub stdio: bool,
     /// Take the key from the environment.
     pub env: bool,
-    /// Take out instead of putting in.
-    pub undo: bool,
+    /// What is to be done.
+    pub what: What,
     /// Give the tool a new key where the old one isn't known.
     pub rotate: bool,
 }
 
 impl Wish {
-    /// The tool that it is for.
+    /// This of the person's own file, of all services, in the client's usual way.
     #[must_use]
-    pub fn tool(&self) -> Option<ToolName> {
-        self.tool.clone().or_else(|| self.client.name().parse().ok())
+    pub fn plain(client: Client, what: What) -> Self {
+        Self { client, services: vec![], tool: None, project: false, stdio: false, env: false, what, rotate: false }
     }
 }
 
@@ -57,40 +59,29 @@ pub struct Offer {
     wish: Wish,
 }
 
-/// One client, and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClientView {
-    /// Its name.
-    pub client: &'static str,
-    /// As shown to people.
-    pub title: &'static str,
-    /// Whether it seems to be on this machine.
-    pub found: bool,
-    /// Where its file lies.
-    pub file: PathBuf,
-    /// The services that its file leads to.
-    pub connected: Vec<String>,
-    /// Why its file can't be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
-}
+impl Offer {
+    /// The tool, if the client needs one: kubectl gets the account's own token.
+    #[must_use]
+    pub fn as_tool(&self) -> Option<&ToolName> {
+        (self.wish.client != Client::Kubectl).then_some(&self.tool)
+    }
 
-/// All clients, those that are on this machine first.
-#[must_use]
-pub fn clients(places: &Places, proxy: &str) -> Vec<ClientView> {
-    let view = |client: Client| {
-        let file = places.file(client, false)?;
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let (connected, trouble) = match connected(client, &text, proxy) {
-            Ok(connected) => (connected, None),
-            Err(problem) => (vec![], Some(wording::connect::problem(&problem, client, Some(&file)).message)),
-        };
-        let found = places.found(client);
-        Some(ClientView { client: client.name(), title: client.title(), found, file, connected, trouble })
-    };
-    let mut all: Vec<_> = Client::ALL.into_iter().filter_map(view).collect();
-    all.sort_by_key(|client| !client.found);
-    all
+    /// The plan's notes in words.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let say = |note| wording::connect::note(note, &self.plan, &self.tool);
+        self.plan.notes.iter().map(say).collect()
+    }
+
+    /// What is told when it is done.
+    #[must_use]
+    pub fn told(&self, done: &Done) -> String {
+        match self.wish.what {
+            What::Connect => wording::connect::connected(&self.plan, done, self.as_tool()),
+            What::Undo => wording::connect::undone(&self.plan, done, self.as_tool().filter(|_| self.tool_known)),
+            What::Again => wording::connect::led_back(&self.plan, done),
+        }
+    }
 }
 
 /// Looks at what is there, and says what is to be done. Nothing is changed.
@@ -101,64 +92,71 @@ pub async fn offer(paths: &Paths, places: &Places, wish: Wish) -> Result<Offer, 
     let view = match call(&paths.engine_socket(), &Request::Status).await {
         Ok(Reply::View(view)) => Some(*view),
         Ok(_) => return Err(wording::cli::odd_reply()),
-        // What leads to us can be taken out without us.
-        Err(failure) if failure.kind == FailureKind::NotRunning && wish.undo => None,
+        // What leads to us can be taken out, or led elsewhere, without us.
+        Err(failure) if failure.kind == FailureKind::NotRunning && wish.what != What::Connect => None,
         Err(failure) => return Err(failure),
     };
-    let Some(tool) = wish.tool() else { return Err(wording::cli::odd_reply()) };
-    let tool_known = view.as_ref().is_some_and(|view| view.tools.iter().any(|known| known.tool == tool));
-    let mut ask = ask(places, &wish, view.as_ref(), &tool)?;
+    if wish.tool.is_some() && matches!(wish.client, Client::Docker | Client::Kubectl) {
+        return Err(wording::connect::no_other_tool(wish.client));
+    }
+    let usual = || wish.client.name().parse::<ToolName>().map_err(|_| wording::cli::odd_reply());
+    let settings = Settings::load(&paths.config_file()).ok();
+    let mut tool = wish.tool.clone().map_or_else(usual, Ok)?;
+    let mut ask = ask(paths, places, &wish, view.as_ref(), settings.as_ref(), &tool)?;
     let mut plan = plan(paths, places, &ask, None)?;
-    if !wish.undo && !plan.needs_key && is_nobodys(paths, &plan) {
-        ask.forget_key = true;
+    // Whose key stands in the file: nobody's, if its tool was removed since, or got another.
+    let holder = plan.known_key.as_ref().zip(settings.as_ref());
+    let holder = holder.map(|(key, settings)| settings.tool_of(key.expose()).map(|(tool, _)| tool.clone()));
+    // What goes is whoever's it is.
+    if wish.tool.is_none() || wish.what != What::Connect {
+        let named = plan.known_tool.as_ref().and_then(|name| name.parse().ok());
+        tool = holder.clone().flatten().or(named).unwrap_or(tool);
+    }
+    let is_anothers = holder.is_some_and(|holder| holder.as_ref() != Some(&tool));
+    if ask.tool != tool.as_str() || is_anothers {
+        ask.tool = tool.to_string();
+        ask.forget_key |= is_anothers && wish.what == What::Connect;
         plan = self::plan(paths, places, &ask, None)?;
     }
+    let tool_known = view.as_ref().is_some_and(|view| view.tools.iter().any(|known| known.tool == tool));
     if plan.needs_key && tool_known && !wish.rotate {
         return Err(wording::connect::key_unknown(&tool, wish.client));
     }
     Ok(Offer { plan, tool, tool_known, wish })
 }
 
-/// Whether the key that stands in the file is no tool's: removed since, or replaced by another.
-fn is_nobodys(paths: &Paths, plan: &Plan) -> bool {
-    let Form::Key(key) = &plan.form else { return false };
-    let settings = Settings::load(&paths.config_file());
-    settings.is_ok_and(|settings| settings.tool_of(key.expose()).is_none())
-}
-
 /// Does it: the tool first, then the file.
 ///
 /// # Errors
 /// [`Failure`]; the file is then as it was.
-pub async fn carry_out(paths: &Paths, places: &Places, offer: Offer) -> Result<Done, Failure> {
+pub async fn carry_out(paths: &Paths, places: &Places, offer: &Offer) -> Result<Done, Failure> {
     let Offer { plan: shown, tool, tool_known, wish } = offer;
-    if wish.undo {
-        return write(paths, &shown);
-    }
     let socket = paths.engine_socket();
+    let connects = wish.what == What::Connect;
     let key = match shown.ask.client {
+        _ if !connects => None,
         // It gets the account's own token, and needs no tool.
         Client::Kubectl => None,
-        _ => tool_for(&socket, &wish, &tool, tool_known && shown.needs_key).await?,
+        _ => tool_for(&socket, wish, tool, *tool_known && shown.needs_key).await?,
     };
-    if wish.client.kind() == Kind::Registry {
-        for service in &wish.services {
-            call(&socket, &rewriting(service)).await?;
-        }
-    }
+    rewrite(&socket, &shown.rewriting, connects).await?;
     let written = match (&key, shown.needs_key) {
         (Some(key), true) => plan(paths, places, &shown.ask, Some(key)).and_then(|plan| {
-            let same = plan.is_of_the_same_file(&shown);
-            let changed = || wording::connect::problem(&Problem::Changed, wish.client, Some(&plan.file));
+            let same = plan.is_of_the_same_file(shown);
+            let changed = || problem(&Problem::Changed, &plan.ask, Some(&plan.file));
             if same { write(paths, &plan) } else { Err(changed()) }
         }),
         (None, true) => Err(wording::cli::odd_reply()),
-        _ if shown.changes() => write(paths, &shown),
-        _ => Ok(Done { backup: None, removed: false }),
+        _ if shown.changes() => write(paths, shown),
+        _ => Ok(Done::default()),
     };
-    if written.is_err() && key.is_some() && !tool_known {
-        // Nobody has the key of the tool that was just made.
-        let _ = call(&socket, &Request::ToolRemove { tool }).await;
+    if written.is_err() {
+        // What fails now can't be told besides what failed first.
+        let _ = rewrite(&socket, &shown.rewriting, !connects).await;
+        if key.is_some() && !tool_known {
+            // Nobody has the key of the tool that was just made.
+            let _ = call(&socket, &Request::ToolRemove { tool: tool.clone() }).await;
+        }
     }
     written
 }
@@ -185,75 +183,70 @@ async fn tool_for(socket: &Path, wish: &Wish, tool: &ToolName, anew: bool) -> Re
     Ok(last)
 }
 
-fn rewriting(service: &ServiceName) -> Request {
-    Request::ServiceSet {
-        service: service.clone(),
-        hold_seconds: None,
-        replay_unsafe: None,
-        rewrite_addresses: Some(true),
-        expired: None,
-        preset: None,
+async fn rewrite(socket: &Path, services: &[String], on: bool) -> Result<(), Failure> {
+    for service in services {
+        let request = Request::ServiceSet {
+            service: service.parse().map_err(|_| wording::cli::odd_reply())?,
+            hold_seconds: None,
+            replay_unsafe: None,
+            rewrite_addresses: Some(on),
+            expired: None,
+            preset: None,
+        };
+        call(socket, &request).await?;
     }
+    Ok(())
 }
 
-fn ask(places: &Places, wish: &Wish, view: Option<&AppView>, tool: &ToolName) -> Result<Ask, Failure> {
-    if wish.services.is_empty() && !wish.undo {
+fn ask(
+    paths: &Paths,
+    places: &Places,
+    wish: &Wish,
+    view: Option<&AppView>,
+    settings: Option<&Settings>,
+    tool: &ToolName,
+) -> Result<Ask, Failure> {
+    let connects = wish.what == What::Connect;
+    if wish.services.is_empty() && connects {
         return Err(wording::connect::no_service());
     }
-    let target = |name: &ServiceName| match view {
-        None => Ok(Target {
-            name: name.to_string(),
-            address: String::new(),
-            upstream: String::new(),
-            account: String::new(),
-        }),
-        Some(view) => {
-            let known = view.services.iter().find(|service| service.service == *name);
+    let target = |name: &ServiceName| {
+        let known = view.and_then(|view| view.services.iter().find(|service| service.service == *name));
+        let Some((view, known)) = view.zip(known) else {
             // A service may be gone while a client's file still names it.
-            let Some(known) = known else {
-                return match wish.undo {
-                    true => Ok(Target {
-                        name: name.to_string(),
-                        address: String::new(),
-                        upstream: String::new(),
-                        account: String::new(),
-                    }),
-                    false => Err(wording::unknown_service(name)),
-                };
-            };
-            let account = view.accounts.iter().find(|account| account.account == known.account);
-            let allowed = account.is_some_and(|account| account.allow_token);
-            if wish.client == Client::Kubectl && !wish.undo && !allowed {
-                return Err(wording::connect::token_not_allowed(&known.account));
-            }
-            Ok(Target {
+            let gone = || Target {
                 name: name.to_string(),
-                address: known.address.clone(),
-                upstream: known.url.clone(),
-                account: known.account.to_string(),
-            })
+                address: String::new(),
+                upstream: String::new(),
+                account: String::new(),
+            };
+            return if connects { Err(wording::unknown_service(name)) } else { Ok(gone()) };
+        };
+        let account = view.accounts.iter().find(|account| account.account == known.account);
+        let allowed = account.is_some_and(|account| account.allow_token);
+        if wish.client == Client::Kubectl && connects && !allowed {
+            return Err(wording::connect::token_not_allowed(&known.account));
         }
+        Ok(Target {
+            name: name.to_string(),
+            address: known.address.clone(),
+            upstream: known.url.clone(),
+            account: known.account.to_string(),
+        })
     };
     Ok(Ask {
         client: wish.client,
         services: wish.services.iter().map(target).collect::<Result<_, _>>()?,
-        proxy: view.map_or_else(usual_address, |view| view.proxy.address.clone()),
+        proxy: view.map_or_else(|| usual_address(paths), |view| view.proxy.address.clone()),
         tool: tool.to_string(),
         program: program(places),
         project: wish.project,
         stdio: wish.stdio,
         env: wish.env,
-        undo: wish.undo,
-        forget_key: wish.rotate && !wish.undo,
+        what: wish.what,
+        forget_key: wish.rotate && connects,
+        rewriting: view.and(settings).map(Settings::rewriting),
     })
-}
-
-/// Where the proxy listens unless somebody says otherwise.
-#[must_use]
-pub fn usual_address() -> String {
-    let port = std::env::var("SIGNBELL_PORT").ok().and_then(|port| port.parse::<u16>().ok());
-    let port = port.filter(|port| *port != 0).unwrap_or_else(|| crate::config::ProxyConfig::default().port);
-    format!("http://127.0.0.1:{port}")
 }
 
 /// How another program starts `signbell`: desktop programs have a path of their own, so with its folder.
@@ -271,16 +264,18 @@ fn program(places: &Places) -> String {
 }
 
 fn plan(paths: &Paths, places: &Places, ask: &Ask, key: Option<&Key>) -> Result<Plan, Failure> {
-    Plan::new(places, ask, key, &Journal::in_folder(paths.state_folder())).map_err(|problem| {
-        let file = places.file(ask.client, ask.project);
-        wording::connect::problem(&problem, ask.client, file.as_deref())
-    })
+    let plan = Plan::new(places, ask, key, &Journal::in_folder(paths.state_folder()));
+    plan.map_err(|why| problem(&why, ask, places.file(ask.client, ask.project).as_deref()))
 }
 
 fn write(paths: &Paths, plan: &Plan) -> Result<Done, Failure> {
     let date = date();
     let done = plan.carry_out(&date, &Journal::in_folder(paths.state_folder()));
-    done.map_err(|problem| wording::connect::problem(&problem, plan.ask.client, Some(&plan.file)))
+    done.map_err(|why| problem(&why, &plan.ask, Some(&plan.file)))
+}
+
+fn problem(why: &Problem, ask: &Ask, file: Option<&Path>) -> Failure {
+    wording::connect::problem(why, ask.client, &ask.tool, file)
 }
 
 /// For a backup's name, by the person's clock.
@@ -289,10 +284,4 @@ fn date() -> String {
     let seconds = i64::try_from(clock::now().unix()).unwrap_or_default();
     let date = chrono::Local.timestamp_opt(seconds, 0).single();
     date.map(|date| date.format("%Y%m%d-%H%M%S").to_string()).unwrap_or_default()
-}
-
-/// Whether the key itself is to stand in the file.
-#[must_use]
-pub fn has_key(plan: &Plan) -> bool {
-    matches!(plan.form, Form::Key(_))
 }

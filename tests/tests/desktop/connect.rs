@@ -73,3 +73,27 @@ fn a_client_is_connected_with_one_click_and_taken_back_with_another() -> Result<
     window.wait_text("#connect-diff", "Bearer sbk_…", SOON)?;
     room.close(window)
 }
+
+#[test]
+fn the_settings_name_the_clients_that_look_at_another_port() -> Result<()> {
+    let _turn = turn();
+    let room = Room::new("elsewhere")?;
+    let window = room.open()?;
+    window.eval("location.hash = '#settings'")?;
+    window.wait_text("#settings-proxy", "", SOON)?;
+    let named = "return document.querySelector('#port-elsewhere') !== null";
+    ensure!(window.eval(named)? == false, "nobody looks elsewhere yet");
+    let file = room.sandbox.home().join(".cursor/mcp.json");
+    fs::create_dir_all(file.parent().context("no folder")?)?;
+    let server = r#"{"url": "http://127.0.0.1:1/notes", "headers": {"Authorization": "Bearer sbk_of-before"}}"#;
+    fs::write(&file, format!("{{\"mcpServers\": {{\"notes\": {server}}}}}\n"))?;
+    let window = {
+        room.close(window)?;
+        room.open()?
+    };
+    window.eval("location.hash = '#settings'")?;
+    window.wait_text("#port-elsewhere", "Cursor", SOON)?;
+    window.wait_text("#port-elsewhere", "signbell connect --again", SOON)?;
+    window.screenshot(&shot("settings-elsewhere.png")?)?;
+    room.close(window)
+}

@@ -9,6 +9,7 @@ mod clock;
 mod confirm;
 mod conformance;
 mod connect;
+mod connect_left;
 mod connect_packages;
 mod contract;
 mod demo;

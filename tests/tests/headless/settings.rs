@@ -48,7 +48,8 @@ fn wait_banner(sandbox: &Sandbox, words: &[&str]) -> Result<()> {
     })
 }
 
-fn free_port() -> Result<u16> {
+/// A port that nobody has.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -8,14 +8,17 @@ use signbell_engine::wording::connect as words;
 #[derive(Debug, Args)]
 pub(crate) struct Connect {
     /// Which client; `--list` shows them.
-    #[arg(required_unless_present = "list", value_parser = client)]
+    #[arg(required_unless_present_any = ["list", "again"], value_parser = client)]
     pub(crate) client: Option<Client>,
     /// The services that it is to reach.
-    #[arg(required_unless_present_any = ["list", "undo"], value_name = "SERVICE")]
+    #[arg(required_unless_present_any = ["list", "undo", "again"], value_name = "SERVICE")]
     pub(crate) services: Vec<ServiceName>,
     /// List the clients, whether each is on this machine, and what it reaches already.
-    #[arg(long, conflicts_with_all = ["client", "services", "undo"])]
+    #[arg(long, conflicts_with_all = ["client", "services", "undo", "again"])]
     pub(crate) list: bool,
+    /// Lead what was written while Signbell was at another port to where it is now: of every client, or of this one.
+    #[arg(long, conflicts_with_all = ["services", "undo", "stdio", "env", "tool", "rotate"])]
+    pub(crate) again: bool,
     /// Only show what would change: nothing is written, and no tool made.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -31,7 +34,7 @@ pub(crate) struct Connect {
     /// Let the client take its key from the environment (SIGNBELL_KEY).
     #[arg(long)]
     pub(crate) env: bool,
-    /// The tool whose key it gets; named like the client if left out.
+    /// The tool whose key it gets; if left out, the one in the file, else one named like the client.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Option<ToolName>,
     /// Give a tool that is there already a new key; the old one stops working.

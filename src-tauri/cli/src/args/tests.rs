@@ -75,6 +75,8 @@ fn what_is_documented_can_be_typed() {
         "signbell connect codex linear --env --tool work --rotate -y",
         "signbell connect git --undo",
         "signbell connect git forge --undo --yes",
+        "signbell connect --again",
+        "signbell connect cursor --again --project --dry-run",
         "signbell credential git get",
         "signbell credential cargo --tool build",
         "signbell credential docker get",

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use serde_json::json;
-use signbell_connect::plan::Done;
+use serde_json::{Value, json};
+use signbell_connect::plan::{Done, What};
 use signbell_connect::{Client, Places};
 use signbell_engine::connect::{ClientView, Offer, Wish, carry_out, clients, offer, usual_address};
 use signbell_engine::control::Failure;
@@ -15,6 +15,9 @@ use signbell_engine::wording::{cli, connect as words};
 
 pub(super) async fn run(context: &Context, args: Connect) -> Result<(), Failure> {
     let places = Places::from_env().ok_or_else(words::no_home)?;
+    if args.again {
+        return again(context, &places, &args).await;
+    }
     let Some(client) = args.client else { return list(context, &places).await };
     let wish = Wish {
         client,
@@ -23,38 +26,66 @@ pub(super) async fn run(context: &Context, args: Connect) -> Result<(), Failure>
         project: args.project,
         stdio: args.stdio,
         env: args.env,
-        undo: args.undo,
+        what: if args.undo { What::Undo } else { What::Connect },
         rotate: args.rotate,
     };
     let offer = offer(&context.paths, &places, wish).await?;
     show(context, &offer)?;
-    let changes = offer.plan.changes();
     if args.dry_run {
         context.out.say(words::DRY_RUN);
-        return tell(context, client, &offer, None);
+        return tell(context, &value(&offer), None);
     }
+    let changes = offer.plan.changes();
     if changes && !args.yes && !agreed(context)? {
         context.out.say(words::NOT_WRITTEN);
         return Ok(());
     }
     if args.undo && !changes {
-        return tell(context, client, &offer, None);
+        return tell(context, &value(&offer), None);
     }
-    let told = Told::of(&offer);
-    let done = carry_out(&context.paths, &places, offer).await?;
-    told.tell(context, client, changes.then_some(&done))
+    done(context, &places, &offer).await
+}
+
+/// Each client that looks for us where we are not; asked once for all.
+async fn again(context: &Context, places: &Places, args: &Connect) -> Result<(), Failure> {
+    let mut offers = vec![];
+    for client in args.client.map_or_else(|| Client::ALL.to_vec(), |client| vec![client]) {
+        let wish = Wish { project: args.project, ..Wish::plain(client, What::Again) };
+        match offer(&context.paths, places, wish).await {
+            Ok(offer) if offer.plan.changes() => offers.push(offer),
+            Ok(_) => {}
+            // Another's file that can't be read keeps none of them from being mended.
+            Err(failure) if args.client.is_none() => context.out.say(&words::not_looked_at(client, &failure.message)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    if offers.is_empty() {
+        context.out.say(words::NOTHING_ELSEWHERE);
+        return Ok(());
+    }
+    offers.iter().try_for_each(|offer| show(context, offer))?;
+    if args.dry_run {
+        context.out.say(words::DRY_RUN);
+        return offers.iter().try_for_each(|offer| tell(context, &value(offer), None));
+    }
+    if !args.yes && !agreed(context)? {
+        context.out.say(words::NOT_WRITTEN);
+        return Ok(());
+    }
+    for offer in &offers {
+        done(context, places, offer).await?;
+    }
+    Ok(())
 }
 
 fn show(context: &Context, offer: &Offer) -> Result<(), Failure> {
     let plan = &offer.plan;
-    if plan.changes() {
+    if plan.writes() {
         context.out.text(plan.diff().trim_end())?;
-    } else {
-        context.out.say(if plan.ask.undo { words::NOTHING_OF_OURS } else { words::NOTHING_TO_CHANGE });
+    } else if !plan.changes() {
+        context.out.say(&words::nothing(plan));
     }
-    for note in &plan.notes {
-        context.out.say(&words::note(note, plan.ask.client, &offer.tool));
-    }
+    offer.notes().iter().for_each(|note| context.out.say(note));
     Ok(())
 }
 
@@ -71,57 +102,55 @@ fn agreed(context: &Context) -> Result<bool, Failure> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn tell(context: &Context, client: Client, offer: &Offer, done: Option<&Done>) -> Result<(), Failure> {
-    Told::of(offer).tell(context, client, done)
+/// Does it, and tells what was done.
+async fn done(context: &Context, places: &Places, offer: &Offer) -> Result<(), Failure> {
+    let done = carry_out(&context.paths, places, offer).await?;
+    tell(context, &value(offer), offer.plan.changes().then(|| (&done, offer.told(&done))))
 }
 
-/// What is told in the end.
-struct Told {
-    value: serde_json::Value,
-    file: std::path::PathBuf,
-    undo: bool,
-    tool: Option<signbell_engine::model::ToolName>,
+/// What is to be done, as `--json` tells it.
+fn value(offer: &Offer) -> Value {
+    let plan = &offer.plan;
+    let left: Vec<_> = plan.left.iter().map(|entry| entry.service.as_str()).collect();
+    json!({
+        "client": plan.ask.client.name(), "file": plan.file, "tool": offer.as_tool(),
+        "services": plan.ask.services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>(),
+        "form": plan.form.name(), "undo": plan.ask.what == What::Undo, "gone": plan.gone(), "left": left,
+        "diff": plan.diff(), "notes": plan.notes,
+    })
 }
 
-impl Told {
-    fn of(offer: &Offer) -> Self {
-        let plan = &offer.plan;
-        let services: Vec<_> = plan.ask.services.iter().map(|service| service.name.as_str()).collect();
-        let value = json!({
-            "client": plan.ask.client.name(), "file": plan.file, "tool": offer.tool, "services": services,
-            "form": plan.form.name(), "undo": plan.ask.undo, "diff": plan.diff(), "notes": plan.notes,
-        });
-        let tool = offer.tool_known.then(|| offer.tool.clone());
-        Self { value, file: plan.file.clone(), undo: plan.ask.undo, tool }
-    }
-
-    fn tell(mut self, context: &Context, client: Client, done: Option<&Done>) -> Result<(), Failure> {
-        self.value["changed"] = done.is_some().into();
-        self.value["backup"] = json!(done.and_then(|done| done.backup.as_ref()));
-        context.out.result(&self.value, || match done {
-            None => String::new(),
-            Some(done) if self.undo => words::undone(client, &self.file, done.removed, self.tool.as_ref()),
-            Some(done) => words::connected(client, &self.file, done.backup.as_deref()),
-        })
-    }
+fn tell(context: &Context, value: &Value, done: Option<(&Done, String)>) -> Result<(), Failure> {
+    let mut value = value.clone();
+    value["changed"] = done.is_some().into();
+    value["backup"] = json!(done.as_ref().and_then(|(done, _)| done.backup.as_ref()));
+    context.out.result(&value, || done.map(|(_, told)| told).unwrap_or_default())
 }
 
 async fn list(context: &Context, places: &Places) -> Result<(), Failure> {
-    let proxy = context.view().await.map_or_else(|_| usual_address(), |view| view.proxy.address);
+    let proxy = context.view().await.map_or_else(|_| usual_address(&context.paths), |view| view.proxy.address);
     let all = clients(places, &proxy);
     if context.out.is_json() {
         return all.iter().try_for_each(|client| context.out.result(client, String::new));
     }
-    let row = |client: &ClientView| {
-        [
-            client.client.to_owned(),
-            cli::yes_no(client.found).to_owned(),
-            client.connected.join(", "),
-            client.file.display().to_string(),
-        ]
-    };
     let rows: Vec<_> = all.iter().map(row).collect();
     context.out.text(&table(["CLIENT", "FOUND", "CONNECTED", "FILE"], &rows))?;
     all.iter().filter_map(|client| client.trouble.as_ref()).for_each(|trouble| context.out.say(trouble));
+    if let Some(elsewhere) = words::elsewhere(&all) {
+        context.out.say(&elsewhere);
+    }
     Ok(())
+}
+
+fn row(client: &ClientView) -> [String; 4] {
+    let service = |name: &String| {
+        let elsewhere = client.elsewhere.iter().find(|elsewhere| elsewhere.service == *name);
+        elsewhere.map_or_else(|| name.clone(), |elsewhere| words::at_port(name, elsewhere.port))
+    };
+    [
+        client.client.to_owned(),
+        cli::yes_no(client.found).to_owned(),
+        client.connected.iter().map(service).collect::<Vec<_>>().join(", "),
+        client.file.display().to_string(),
+    ]
 }

@@ -3,9 +3,11 @@
 use std::io::{self, IsTerminal as _};
 
 use serde_json::Value;
+use signbell_connect::Places;
+use signbell_engine::connect::clients;
 use signbell_engine::control::{Failure, Reply, Request, SettingView};
 use signbell_engine::secret::Secret;
-use signbell_engine::wording::cli as words;
+use signbell_engine::wording::{cli as words, connect::elsewhere};
 
 use super::Context;
 use crate::args::Settings;
@@ -13,6 +15,7 @@ use crate::table::table;
 
 /// The one setting that takes more than its value.
 const VAULT: &str = "vault.kind";
+const PORT: &str = "proxy.port";
 const FORWARD: &str = "proxy.forward";
 
 pub(super) async fn run(context: &Context, command: Settings) -> Result<(), Failure> {
@@ -31,10 +34,22 @@ pub(super) async fn run(context: &Context, command: Settings) -> Result<(), Fail
             let passphrase = if key == VAULT && value == "sealed-file" { passphrase()? } else { None };
             let set = settings(context, &Request::SettingsSet { key, value, passphrase }).await?;
             let setting = set.first().ok_or_else(words::odd_reply)?;
-            context
-                .out
-                .result(setting, || words::set(&setting.key, &text(&setting.value), setting.overridden_by.as_deref()))
+            let overridden = setting.overridden_by.as_deref();
+            context.out.result(setting, || words::set(&setting.key, &text(&setting.value), overridden))?;
+            if setting.key == PORT && overridden.is_none() {
+                say_who_is_left_behind(context, &setting.value);
+            }
+            Ok(())
         }
+    }
+}
+
+/// The clients whose files lead to where we were.
+fn say_who_is_left_behind(context: &Context, port: &Value) {
+    let Some(port) = port.as_u64().filter(|port| *port != 0) else { return };
+    let clients = Places::from_env().map(|places| clients(&places, &format!("http://127.0.0.1:{port}")));
+    if let Some(said) = clients.as_deref().and_then(elsewhere) {
+        context.out.say(&said);
     }
 }
 

@@ -32,6 +32,10 @@ fn forms(client: Client) -> Vec<Form> {
     forms
 }
 
+fn services(client: Client, text: &str) -> Vec<String> {
+    entries(client, text, PROXY).unwrap().into_iter().map(|entry| entry.service).collect()
+}
+
 /// A file as each client's own documentation shows one, with somebody else's entry in it.
 fn lived_in(client: Client) -> &'static str {
     match client {
@@ -80,9 +84,7 @@ fn each_client_s_file_is_written_kept_and_undone() {
                 let what = format!("{client:?} {} {text:?}", form.name());
                 let edited = connect(client, text, &wanted(names, form.clone())).unwrap();
                 assert!(edited.renamed.is_empty(), "{what}");
-                let mut there = connected(client, &edited.text, PROXY).unwrap();
-                there.sort();
-                assert_eq!(there, names, "{what}");
+                assert_eq!(services(client, &edited.text), names, "{what}");
                 let said = key(client, &edited.text, PROXY).map(|key| key.expose().to_owned());
                 let expected = matches!(form, Form::Key(_)).then(|| "sbk_a-B_1".to_owned());
                 assert_eq!(said, expected, "{what}");
@@ -181,8 +183,7 @@ fn what_we_wrote_for_another_port_is_ours_and_a_stranger_s_is_not() {
         (json!({"mcpServers": {"a": 3}}), false),
     ] as [(Value, bool); 8]
     {
-        let connected = connected(Client::Cursor, &value.to_string(), PROXY).unwrap();
-        assert_eq!(connected == ["a"], ours, "{value}");
+        assert_eq!(services(Client::Cursor, &value.to_string()) == ["a"], ours, "{value}");
     }
 }
 
@@ -194,5 +195,51 @@ fn one_service_of_several_goes() {
         let two = connect(client, &one.text, &wanted(&["notion"], form)).unwrap();
         let left = undo(client, &two.text, PROXY, Some(&["notion".to_owned()]), one.made).unwrap();
         assert_eq!(left, one.text, "{client:?}");
+    }
+}
+
+#[test]
+fn what_was_written_at_another_port_is_known_moved_and_undone() {
+    const OLD: &str = "http://127.0.0.1:7777";
+    for client in Client::ALL {
+        for form in forms(client) {
+            let what = format!("{client:?} {}", form.name());
+            let text = lived_in(client);
+            let then = |proxy: &str| {
+                let mut wanted = wanted(&["linear"], form.clone());
+                wanted.proxy = proxy.to_owned();
+                wanted.services[0].address = format!("{proxy}/linear");
+                wanted
+            };
+            let old = connect(client, text, &then(OLD)).unwrap();
+            let new = connect(client, text, &then(PROXY)).unwrap();
+            assert_eq!(services(client, &old.text), ["linear"], "{what}");
+            let said = entries(client, &old.text, PROXY).unwrap();
+            // A program needs no port, nor does kubectl, which talks to the cluster.
+            let has_port = old.text != new.text && client != Client::Kubectl;
+            assert_eq!(said[0].is_elsewhere(PROXY), has_port, "{what}");
+            assert_eq!(said[0].port, has_port.then_some(7777), "{what}");
+            let led = if client == Client::Kubectl { &old.text } else { &new.text };
+            assert_eq!(moved(client, &old.text, PROXY, None).unwrap(), *led, "{what}");
+            assert_eq!(moved(client, &old.text, PROXY, Some(&["other".into()])).unwrap(), old.text, "{what}");
+            assert_eq!(moved(client, &new.text, PROXY, None).unwrap(), new.text, "{what}");
+            let made = old.made && !text.is_empty();
+            assert_eq!(undo(client, &old.text, PROXY, None, made).unwrap(), text, "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_a_person_changed_in_an_entry_moves_with_it() {
+    let text = "{\"mcpServers\": {\"a\": {\n  // mine\n  \"url\": \"http://127.0.0.1:7777/a\", \"timeout\": 1.50,\n  \"headers\": {\"x\": \"sbk_1\"}}}}";
+    let new = moved(Client::Cursor, text, PROXY, None).unwrap();
+    assert_eq!(new, text.replace("7777", "8401"));
+}
+
+#[test]
+fn the_tool_is_known_by_what_the_file_says() {
+    for client in [Client::Cursor, Client::Opencode, Client::Goose, Client::Codex, Client::Git, Client::Cargo] {
+        let edited = connect(client, "", &wanted(&["linear"], Form::Program)).unwrap();
+        assert_eq!(tool(client, &edited.text, PROXY).as_deref(), Some("t"), "{client:?}");
     }
 }

@@ -100,6 +100,11 @@ const LABELS: &[(&str, &str)] = &[
     ("settings.none", "none"),
     ("settings.overridden", "{name} is set where Signbell was started, and counts instead."),
     ("settings.command", "The command that moves what is kept"),
+    (
+        "settings.port.elsewhere",
+        "These still look for Signbell at the old port: {clients}. This command shows what changes in their files, and writes it:",
+    ),
+    ("settings.port.command", "The command that leads them to the new port"),
     ("settings.unit.seconds", "seconds"),
     ("settings.unit.bytes", "bytes"),
     ("settings.unit.minutes", "minutes"),

@@ -1,12 +1,14 @@
 //! Clients' configurations that look for us: is that where we are, and is the key a tool's?
 //!
-//! A read-only list of its own, besides the files that `import` knows. Keys are compared by their digest and
-//! never shown.
+//! What `signbell connect` writes is recognised as it recognises it. What a person wrote by hand, or elsewhere, is
+//! looked for besides: read-only, in the files that `import` knows and a few more. Keys are compared by their
+//! digest and never shown.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use signbell_connect::{Client, Entry, entries, key};
 use signbell_engine::checkup::{KEY_PREFIX, Settings};
 use signbell_engine::wording::cli::doctor as words;
 
@@ -14,17 +16,8 @@ use super::{Finding, State, found};
 use crate::commands::import::why;
 use crate::import::{Places, clients, jsonc, reading};
 
-/// Files that are no JSON, line by line: what `signbell connect` writes for registries, git and curl.
-const PLAIN: [(&str, &str); 8] = [
-    ("npm", ".npmrc"),
-    ("pip", ".config/pip/pip.conf"),
-    ("cargo", ".cargo/config.toml"),
-    ("cargo", ".cargo/credentials.toml"),
-    ("git", ".gitconfig"),
-    ("git", ".config/git/config"),
-    ("curl", ".config/signbell/curlrc"),
-    ("Codex CLI", ".codex/config.toml"),
-];
+/// Files that `signbell connect` does not write, line by line.
+const PLAIN: [(&str, &str); 2] = [("cargo", ".cargo/credentials.toml"), ("git", ".config/git/config")];
 
 /// What one entry of a client's file says of us.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,22 +25,32 @@ struct Mention {
     /// Ports of loopback addresses, each with the first part of its path.
     addresses: BTreeSet<(u16, String)>,
     keys: BTreeSet<String>,
+    /// It is as `signbell connect` writes it, which mends it too.
+    connected: bool,
+}
+
+/// A file that is looked at.
+struct File {
+    /// As its makers call the client.
+    client: &'static str,
+    path: PathBuf,
+    /// The client, where `signbell connect` writes this file.
+    known: Option<Client>,
 }
 
 pub(super) fn look(settings: &Settings, port: u16) -> Vec<Finding> {
-    let Some(places) = Places::from_env(None) else { return vec![] };
     let mut findings = vec![];
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let json = clients::files(&places).into_iter().map(|file| (file.client, file.path));
-    let plain = PLAIN.iter().map(|(client, path)| (*client, home.join(path)));
     let mut seen = BTreeSet::new();
-    for (client, path) in json.chain(plain).filter(|(_, path)| seen.insert(path.clone())) {
-        let file = path.display().to_string();
-        match reading::text(&path) {
+    for file in files().into_iter().filter(|file| seen.insert(file.path.clone())) {
+        let name = file.path.display().to_string();
+        match reading::text(&file.path) {
             Ok(None) => {}
-            Ok(Some(text)) => findings.extend(judge(client, &file, &mentions(&text), settings, port)),
+            Ok(Some(text)) => {
+                let mentions = mentions(file.known, &text, port);
+                findings.extend(judge(file.client, &name, &mentions, settings, port));
+            }
             Err(error) => {
-                findings.push(found("client", State::Note, words::client_unreadable(client, &file, &why(&error))))
+                findings.push(found("client", State::Note, words::client_unreadable(file.client, &name, &why(&error))))
             }
         }
     }
@@ -57,16 +60,60 @@ pub(super) fn look(settings: &Settings, port: u16) -> Vec<Finding> {
     findings
 }
 
-/// PURE: each server of a JSON file by itself, any other file as a whole.
-fn mentions(text: &str) -> Vec<Mention> {
-    let Ok(document) = jsonc::parse(text) else { return vec![scan(text)] };
-    let mut all = vec![];
-    entries(&document, &mut all);
+fn files() -> Vec<File> {
+    let written = signbell_connect::Places::from_env().into_iter().flat_map(|places| {
+        Client::ALL.into_iter().filter_map(move |client| {
+            Some(File { client: client.title(), path: places.file(client, false)?, known: Some(client) })
+        })
+    });
+    let imported = Places::from_env(None).into_iter().flat_map(|places| clients::files(&places));
+    let imported = imported.map(|file| File { client: file.client, path: file.path, known: None });
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let plain = PLAIN.iter().map(|(client, path)| File { client, path: home.join(Path::new(path)), known: None });
+    written.chain(imported).chain(plain).collect()
+}
+
+/// PURE: each server of a JSON file by itself, any other file as a whole; of what `signbell connect` wrote, that
+/// alone, since a file without parts may name other addresses of this machine.
+fn mentions(client: Option<Client>, text: &str, port: u16) -> Vec<Mention> {
+    let connected = client.and_then(|client| connected(client, text, &format!("http://127.0.0.1:{port}")));
+    let mut all = match (jsonc::parse(text), &connected) {
+        (Ok(document), _) => {
+            let mut all = vec![];
+            servers(&document, &mut all);
+            all
+        }
+        (Err(_), Some(_)) => vec![],
+        (Err(_), None) => vec![scan(text)],
+    };
+    let Some(mut connected) = connected else { return all };
+    // A server that was found in both ways is judged by itself, and mended by a command.
+    for mention in all.iter_mut().filter(|mention| mention.addresses.is_subset(&connected.addresses)) {
+        mention.connected = true;
+    }
+    let alone = all.iter().filter(|mention| mention.connected).flat_map(|mention| &mention.addresses);
+    let alone: BTreeSet<_> = alone.cloned().collect();
+    connected.addresses.retain(|address| !alone.contains(address));
+    if !connected.addresses.is_empty() || alone.is_empty() {
+        all.push(connected);
+    }
     all
 }
 
+/// PURE: what `signbell connect` finds in the file, if it finds anything.
+fn connected(client: Client, text: &str, proxy: &str) -> Option<Mention> {
+    let entries = entries(client, text, proxy).ok().filter(|entries| !entries.is_empty())?;
+    let address = |entry: &Entry| Some((entry.port?, entry.service.clone()));
+    let keys = key(client, text, proxy).map(|key| key.expose().to_owned());
+    Some(Mention {
+        addresses: entries.iter().filter_map(address).collect(),
+        keys: keys.into_iter().collect(),
+        connected: true,
+    })
+}
+
 /// The innermost objects that mention an address of this machine: a server with its headers and arguments.
-fn entries(value: &Value, all: &mut Vec<Mention>) {
+fn servers(value: &Value, all: &mut Vec<Mention>) {
     let (own, inner): (Vec<&Value>, Vec<&Value>) = match value {
         Value::Object(members) => members.values().partition(|member| !member.is_object()),
         Value::Array(items) => items.iter().partition(|item| !item.is_object()),
@@ -75,7 +122,7 @@ fn entries(value: &Value, all: &mut Vec<Mention>) {
     let texts: Vec<String> = own.iter().map(ToString::to_string).collect();
     let mention = scan(&texts.join("\n"));
     if mention.addresses.is_empty() {
-        inner.into_iter().for_each(|value| entries(value, all));
+        inner.into_iter().for_each(|value| servers(value, all));
     } else {
         // Its headers and its environment belong to it.
         all.push(scan(&value.to_string()));
@@ -115,12 +162,13 @@ fn judge(client: &str, file: &str, mentions: &[Mention], settings: &Settings, po
     for mention in mentions {
         let ours = mention.addresses.iter().any(|(at, _)| *at == port);
         // An address of this machine without a key of ours may be anybody's.
-        if !ours && mention.keys.is_empty() {
+        if !ours && mention.keys.is_empty() && !mention.connected {
             continue;
         }
         let mut wrong = |text| bad.push(found("client", State::Problem, text));
-        for (at, _) in mention.addresses.iter().filter(|(at, _)| !ours && *at != port) {
-            wrong(words::client_dead_port(client, file, *at, port));
+        let elsewhere = mention.addresses.iter().map(|(at, _)| *at).filter(|at| *at != port);
+        for at in elsewhere.filter(|_| !ours || mention.connected).collect::<BTreeSet<_>>() {
+            wrong(words::client_dead_port(client, file, at, port, mention.connected));
         }
         let services =
             || mention.addresses.iter().filter(|(at, name)| *at == port && !name.is_empty()).map(|(_, name)| name);
@@ -175,6 +223,14 @@ mod tests {
         let known = settings.tool_of(KEY).is_some();
         assert!(known, "the digest in this test is of another key");
         for (what, text, states, says) in [
+            (
+                "goose",
+                format!(
+                    "extensions:\n  notes:\n    type: streamable_http\n    uri: http://127.0.0.1:8401/notes\n    headers:\n      Authorization: Bearer {KEY}\n"
+                ),
+                vec![State::Ok],
+                "script",
+            ),
             ("nobody", "{\"mcpServers\": {\"a\": {\"url\": \"http://localhost:3000/mcp\"}}}".to_owned(), vec![], ""),
             ("good", server("http://127.0.0.1:8401/notes", KEY), vec![State::Ok], "script"),
             ("dead port", server("http://127.0.0.1:9999/notes", KEY), vec![State::Problem], "9999"),
@@ -195,9 +251,46 @@ mod tests {
                 "port 1,",
             ),
         ] {
-            let findings = judge("X", "file", &mentions(&text), &settings, 8401);
+            let client = None;
+            let findings = judge("X", "file", &mentions(client, &text, 8401), &settings, 8401);
             assert_eq!(findings.iter().map(|f| f.state).collect::<Vec<_>>(), states, "{what}: {findings:?}");
             assert!(findings.iter().all(|f| f.text.contains(says) && !f.text.contains("sbk_")), "{what}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn what_connect_wrote_is_known_at_any_port() {
+        let (_folder, settings) = settings();
+        let docker = |port: u16| format!("{{\"credHelpers\": {{\"notes.localhost:{port}\": \"signbell\"}}}}");
+        let git = |port: u16| {
+            format!(
+                "[credential \"http://127.0.0.1:{port}\"]\n\thelper =\n\thelper = \"!signbell credential git\"\n\
+                 [url \"http://127.0.0.1:{port}/notes/\"]\n\tinsteadOf = http://127.0.0.1:3000/\n"
+            )
+        };
+        let curl = |port: u16| {
+            format!(
+                "# Written by Signbell; x\nuser = \"signbell:{KEY}\"\n\n# service notes http://127.0.0.1:{port}/notes http://127.0.0.1:3000/ a\n"
+            )
+        };
+        let npm = |port: u16| {
+            format!(
+                "@x:registry=http://localhost:4873/\nregistry=http://127.0.0.1:{port}/notes/\n//127.0.0.1:{port}/notes/:_authToken={KEY}\n"
+            )
+        };
+        for (client, here, there) in [
+            (Client::Docker, docker(8401), docker(7777)),
+            (Client::Git, git(8401), git(7777)),
+            (Client::Curl, curl(8401), curl(7777)),
+            (Client::Npm, npm(8401), npm(7777)),
+            (Client::Cursor, server("http://127.0.0.1:8401/notes", KEY), server("http://127.0.0.1:7777/notes", KEY)),
+        ] {
+            let judged = |text: &str| judge("X", "file", &mentions(Some(client), text, 8401), &settings, 8401);
+            let good = judged(&here);
+            assert!(matches!(good.as_slice(), [only] if only.state == State::Ok), "{client:?}: {good:?}");
+            let bad = judged(&there);
+            let says = |text: &str| text.contains("port 7777,") && text.contains("signbell connect --again");
+            assert!(matches!(bad.as_slice(), [only] if says(&only.text)), "{client:?}: {bad:?}");
         }
     }
 

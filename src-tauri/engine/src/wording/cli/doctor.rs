@@ -156,8 +156,12 @@ pub fn client_keyless(client: &str) -> String {
     format!("{client} uses Signbell.")
 }
 
-pub fn client_dead_port(client: &str, file: &str, port: u16, ours: u16) -> String {
-    format!("{client} looks for Signbell at port {port}, and it is at {ours}. Mend the address in {file}.")
+pub fn client_dead_port(client: &str, file: &str, port: u16, ours: u16, connected: bool) -> String {
+    let mend = match connected {
+        true => format!("`signbell connect --again` mends {file}"),
+        false => format!("Mend the address in {file}"),
+    };
+    format!("{client} looks for Signbell at port {port}, and it is at {ours}. {mend}.")
 }
 
 pub fn client_unknown_key(client: &str, file: &str) -> String {

@@ -44,6 +44,11 @@ pub(super) const GERMAN: Labels = &[
     ("settings.none", "nichts"),
     ("settings.overridden", "{name} ist dort gesetzt, wo Signbell gestartet wurde, und gilt stattdessen."),
     ("settings.command", "Der Befehl, der das Aufbewahrte umzieht"),
+    (
+        "settings.port.elsewhere",
+        "Diese Programme suchen Signbell noch am alten Port: {clients}. Dieser Befehl zeigt, was sich in ihren Dateien ändert, und schreibt es:",
+    ),
+    ("settings.port.command", "Der Befehl, der sie zum neuen Port führt"),
     ("settings.unit.seconds", "Sekunden"),
     ("settings.unit.bytes", "Bytes"),
     ("settings.unit.minutes", "Minuten"),
