@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use signbell_engine::checkup::{KEY_PREFIX, Settings};
 use signbell_engine::wording::cli::doctor as words;
+use signbell_import::{Places, clients, jsonc, reading, why};
 
 use super::{Finding, State, found};
-use crate::commands::import::why;
-use crate::import::{Places, clients, jsonc, reading};
 
 /// Files that are no JSON, line by line: what `signbell connect` writes for registries, git and curl.
 const PLAIN: [(&str, &str); 8] = [
