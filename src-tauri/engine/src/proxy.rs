@@ -39,6 +39,8 @@ pub use self::decide::Decision;
 use self::exchange::{Trail, millis, refused, session_is_good};
 pub use self::forward::{OutgoingSettings, Pool, Pools, UpstreamError};
 pub use self::forward_proxy::ForwardProxy;
+#[cfg(test)]
+pub(crate) use self::identify::Asker;
 use self::identify::Guesses;
 pub use self::identify::{KEY_PREFIX, Program};
 use self::json_rpc::Caller;

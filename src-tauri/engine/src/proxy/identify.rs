@@ -16,6 +16,8 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
+#[cfg(test)]
+pub use self::process::Asker;
 pub use self::process::Program;
 pub(super) use self::process::{Caller, From, Programs};
 use super::forward_proxy::ForwardRefusal;

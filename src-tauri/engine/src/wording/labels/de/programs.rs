@@ -1,0 +1,34 @@
+//! Questions on programs, and which program waits, in German.
+
+use super::Labels;
+
+pub(super) const GERMAN: Labels = &[
+    ("confirm.open", "Programme, die auf deine Antwort warten"),
+    ("confirm.always", "Immer"),
+    ("confirm.hour", "Diese Stunde"),
+    ("confirm.no", "Nein"),
+    (
+        "confirm.proof",
+        "Der Pfad eines Programms beweist wenig: Was unter deinem Namen läuft, kann jede deiner Dateien ausführen.",
+    ),
+    ("tools.once", "Bei jedem Programm, das diesen Schlüssel nutzt, einmal fragen"),
+    ("confirm.title", "{program} möchte {service} nutzen"),
+    ("confirm.body", "Es zeigt den Schlüssel von {tool}. Es ist {program}: {path}."),
+    (
+        "confirm.body.through",
+        "Es zeigt den Schlüssel von {tool}, durch ein signbell, das es gestartet hat (Prozess {pid}). Es ist {program}: {path}.",
+    ),
+    (
+        "confirm.body.unknown",
+        "Es zeigt den Schlüssel von {tool}. Das System sagt nicht, welches Programm es ist; darum lässt es sich nicht dauerhaft erlauben.",
+    ),
+    ("confirm.kept", "„Immer“ gilt für diesen Pfad, wer auch immer ihn startet."),
+    ("confirm.not_kept", "Das führt aus, was man ihm gibt; darum lässt es sich nicht dauerhaft erlauben."),
+    ("program.unknown", "Ein Programm"),
+    ("program.another", "ein anderes Programm"),
+    ("program.process", "{name} (Prozess {pid})"),
+    ("program.parent", "{name} (gestartet von {parent})"),
+    ("program.process_parent", "{name} (Prozess {pid}, gestartet von {parent})"),
+    ("waiting.by", "{program}, als {tool}, für {service}"),
+    ("waiting.tool", "{tool}, für {service}"),
+];
