@@ -22,6 +22,7 @@ mod commands;
 mod connect;
 mod demo;
 mod desktop;
+mod import;
 mod notify;
 mod plain;
 mod tray;
