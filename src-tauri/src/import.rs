@@ -127,8 +127,7 @@ impl ItemView {
             source: listed.source,
             places: listed.places.iter().map(|place| shortened(place)).collect(),
             who: listed.who,
-            // What stands behind a `?` may be secret.
-            url: listed.url.map(|url| url.split(['?', '#']).next().unwrap_or_default().to_owned()),
+            url: listed.url,
             here: listed.here,
             lacks: lack(item),
             sign_in: match item.tokens {

@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
     /// Run a command with the addresses of a tool's services and a key in its environment.
     #[command(
-        after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends. While the forward proxy is on (`signbell forward on`), it also finds HTTPS_PROXY and its relatives, a bundle of certificates for this run alone, and a placeholder where a client wants some token before it calls.\n\nExamples:\n  signbell run --tool my-script -- gh api user\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
+        after_help = "The command finds SIGNBELL_KEY, SIGNBELL_<SERVICE>_URL for each service of the tool, and SIGNBELL_URL where there is one alone. The key stops working when the command ends. While the forward proxy is on (`signbell forward on`), or with --forward, it also finds HTTPS_PROXY and its relatives, a bundle of certificates for this run alone, and a placeholder where a client wants some token before it calls.\n\nExamples:\n  signbell run --tool my-script --forward -- gh api user\n  signbell run --tool my-script -- sh -c 'curl -H \"Authorization: Bearer $SIGNBELL_KEY\" $SIGNBELL_URL/me'"
     )]
     Run(Run),
     /// Serve programs that can't change their base URL, through HTTPS_PROXY.
@@ -212,6 +212,9 @@ pub(crate) struct Run {
     /// Whose services the command may use.
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: ToolName,
+    /// Let the command use the forward proxy although that is off: it alone, until it ends.
+    #[arg(long)]
+    pub(crate) forward: bool,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

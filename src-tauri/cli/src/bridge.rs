@@ -19,7 +19,8 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use signbell_engine::wording::cli::bridge as words;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use self::headers::Annotations;
@@ -31,6 +32,10 @@ const PARSE_ERROR: i64 = -32700;
 const BRIDGE_ERROR: i64 = -32000;
 /// How long a request waits for the notifications before it to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what was asked may still be answered after the client's last line. A client that wants us gone
+/// sooner says so by a signal, as MCP's stdio transport has it.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// How the proxy is reached: the address and a key, both anew where they no longer hold.
 pub(crate) trait Door: Send + Sync + 'static {
@@ -47,6 +52,8 @@ struct Bridge<D> {
     /// Notifications and answers, which keep their order, and how many of them have been sent.
     queue: mpsc::UnboundedSender<Value>,
     sent: watch::Sender<u64>,
+    /// Told when a request has its answer.
+    answered: Notify,
     /// Held while a forgotten session is begun anew.
     renewing: tokio::sync::Mutex<()>,
 }
@@ -88,7 +95,8 @@ pub(crate) async fn run<D: Door>(
     });
     let (queue, mut queued) = mpsc::unbounded_channel::<Value>();
     let (sent, renewing) = (watch::Sender::new(0), tokio::sync::Mutex::default());
-    let bridge = Arc::new(Bridge { door, client, out, shared: Mutex::default(), queue, sent, renewing });
+    let (shared, answered) = (Mutex::default(), Notify::new());
+    let bridge = Arc::new(Bridge { door, client, out, shared, queue, sent, answered, renewing });
     let sending = tokio::spawn({
         let bridge = Arc::downgrade(&bridge);
         async move {
@@ -107,10 +115,17 @@ pub(crate) async fn run<D: Door>(
     }
     // What the client said last is still said, if that takes no time.
     let _ = tokio::time::timeout(Duration::from_secs(1), bridge.all_sent()).await;
+    // A script writes what it wants to know, ends its line and reads the answers.
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        () = bridge.all_answered() => {}
+        () = tokio::time::sleep(LAST_ANSWERS) => {}
+        _ = terminate.recv() => {}
+    }
     sending.abort();
     bridge.close().await;
     drop(bridge);
-    // What is still under way has nobody to answer.
+    // Nobody may be there to read it.
     tokio::time::timeout(Duration::from_secs(1), writing).await.map_or(Ok(()), |ended| ended.unwrap_or(Ok(())))
 }
 
@@ -143,6 +158,7 @@ impl<D: Door> Bridge<D> {
                 bridge.tell(message.get("id").unwrap_or(&Value::Null), BRIDGE_ERROR, &why);
             }
             bridge.lock().running.remove(&key);
+            bridge.answered.notify_one();
         });
         shared.running.insert(id, task.abort_handle());
     }
@@ -161,6 +177,13 @@ impl<D: Door> Bridge<D> {
     async fn all_sent(&self) {
         let queued = self.lock().queued;
         let _ = self.sent.subscribe().wait_for(|sent| *sent >= queued).await;
+    }
+
+    /// Waits until nothing that was asked is under way.
+    async fn all_answered(&self) {
+        while !self.lock().running.is_empty() {
+            self.answered.notified().await;
+        }
     }
 
     /// In the revision of 2026-07-28 a request is cancelled by leaving it; before, the server is told. Returns

@@ -24,7 +24,7 @@ mod token;
 mod tool;
 
 use std::future::Future;
-use std::io;
+use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -116,6 +116,26 @@ impl Context {
         match self.call(request).await? {
             Reply::Done => self.out.result(&json!({ kind: name, "done": true }), || text),
             _ => Err(words::odd_reply()),
+        }
+    }
+
+    /// Asks the person at the terminal; with `yes` they have said it already.
+    ///
+    /// # Errors
+    /// `refusal`, where they say anything else or nobody can be asked.
+    fn confirm(&self, question: &str, yes: bool, refusal: Failure) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            return Err(refusal);
+        }
+        self.out.say(question);
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(|e| words::input_failed("answer", &e))?;
+        match line.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(refusal),
         }
     }
 

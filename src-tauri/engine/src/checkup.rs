@@ -10,6 +10,7 @@ use crate::model::{ServiceName, ToolName};
 use crate::paths::Paths;
 use crate::provider;
 use crate::vault::SealedFile;
+use crate::wording;
 
 pub use crate::browser::first_there as browser;
 pub use crate::engine::port_holder::of as port_holder;
@@ -19,14 +20,25 @@ pub use crate::proxy::KEY_PREFIX;
 #[derive(Debug, Default)]
 pub struct Settings(Config);
 
+/// A mistake in `config.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// What it is, on one line.
+    pub what: String,
+    /// What a running app says of it.
+    pub banner: String,
+}
+
 impl Settings {
     /// Reads the file as the engine does: its form, each key, what its parts mean to each other, and who may
     /// write it. One that is not there is empty.
     ///
     /// # Errors
-    /// What is wrong with it, on one line.
-    pub fn load(file: &Path) -> Result<Self, String> {
-        config::load(file).map(Self).map_err(|e| one_line(&e.to_string()))
+    /// What is wrong with it.
+    pub fn load(file: &Path) -> Result<Self, Mistake> {
+        config::load(file)
+            .map(Self)
+            .map_err(|e| Mistake { what: one_line(&e.to_string()), banner: wording::config_banner(&e) })
     }
 
     /// The proxy's port; 0 is any free one.
@@ -132,7 +144,7 @@ mod tests {
             ("[accounts.a]\nprovider = \"gone\"\n", "gone, which is not there"),
         ] {
             std::fs::write(&file, text).unwrap();
-            let why = Settings::load(&file).unwrap_err();
+            let why = Settings::load(&file).unwrap_err().what;
             assert!(why.contains(says) && !why.contains('\n'), "{text}: {why}");
         }
     }

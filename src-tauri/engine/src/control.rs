@@ -23,9 +23,11 @@ use serde::{Serialize, Serializer};
 pub use self::carried::{Adopt, Choice, Conflict, Merge, Merged};
 pub use self::checkup::{Checkup, ClockSeen, VaultSeen};
 pub use self::failure::{Failure, FailureKind};
-pub use self::forward::{Forwarded, Forwarding};
+pub use self::forward::{Forwarded, Forwarding, Through};
 pub use self::found::{AccountChoice, FirstCall, Found, FoundBy, Outcome, RegistrationFound, ScopeFound};
-pub use self::reply::{Added, DeviceCode, Judged, Notice, Reply, SignedIn, SignedOut, ToolKey};
+pub use self::reply::{
+    Added, DeviceCode, Judged, Notice, ProviderChanged, Removed, Reply, SignedIn, SignedOut, ToolKey,
+};
 pub use self::request::{AddService, AddTool, Request};
 pub use self::settings::{SettingKind, SettingView};
 pub use self::step::Step;

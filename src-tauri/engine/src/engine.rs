@@ -7,6 +7,7 @@ mod config_watch;
 mod core;
 mod document;
 mod first_call;
+mod forget;
 mod forwarding;
 mod hot;
 mod known;
@@ -222,6 +223,7 @@ impl Engine {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let core = assemble(paths, file, vault, &listening, overrides)?;
         core.apply();
+        core.finish_sign_outs();
         core.read_unknown().await;
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);
@@ -246,7 +248,7 @@ impl Engine {
         tasks.spawn(until(stop.clone(), {
             let core = Arc::clone(&core);
             async move {
-                tokio::join!(core.keep_port(), core.keep_config());
+                tokio::join!(core.keep_port(), core.keep_config(), core.keep_authorities());
             }
         }));
         Ok(Self { core, stop, tasks, end, _lock: lock })
@@ -393,6 +395,7 @@ fn assemble(
         overrides,
         troubles: Mutex::new(Troubles::default()),
         network: Mutex::new(network),
+        network_changed: Notify::new(),
         listening: tokio::sync::Mutex::new(None),
         port_wanted: Notify::new(),
         edits: Mutex::new(()),

@@ -39,6 +39,7 @@ pub use self::decide::Decision;
 use self::exchange::{Trail, millis, refused, session_is_good};
 pub use self::forward::{OutgoingSettings, Pool, Pools, UpstreamError};
 pub use self::forward_proxy::ForwardProxy;
+use self::forward_proxy::ForwardRefusal;
 #[cfg(test)]
 pub(crate) use self::identify::Asker;
 use self::identify::Guesses;
@@ -196,7 +197,14 @@ impl Proxy {
             }
             // A connection to a port that we had before keeps that.
             Entrance::Port => {
-                identify::check_origin(conversation.peer, &call.parts, conversation.port.unwrap_or(here.port()))?;
+                let port = conversation.port.unwrap_or(here.port());
+                identify::check_origin(conversation.peer, &call.parts, port).map_err(|refusal| match refusal {
+                    // Another's host, for who asks takes us for a proxy (`curl -x`): that is what is to be told.
+                    Refusal::ForeignHost if forward_proxy::takes_us_for_a_proxy(&call.parts) => {
+                        ForwardRefusal::Off.into()
+                    }
+                    refusal => refusal,
+                })?;
             }
             Entrance::Socket => {
                 identify::check_peer(conversation.peer)?;

@@ -13,6 +13,7 @@
 //! [`VaultError::Locked`] is never confused with "there is no such item": the
 //! first means "later", the second means "signed out".
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::time::Duration;
@@ -71,10 +72,15 @@ impl Vault {
         let now = Arc::clone(&kind);
         let work = move || {
             let mut store: Box<dyn SecretStore> = Box::new(store);
+            // Whoever wants everything moved lists what is known then; this is what came meanwhile.
+            let mut written = BTreeSet::new();
             for job in queue {
+                if let Job::Write(item, ..) = &job {
+                    written.insert(item.clone());
+                }
                 match job {
                     Job::Move(job, reply) => {
-                        let moved = job.run(&mut store);
+                        let moved = job.run(&mut store, &written);
                         *now.write().unwrap_or_else(PoisonError::into_inner) = store.kind();
                         // A caller that gave up is no concern of the store.
                         let _ = reply.send(moved);
@@ -96,7 +102,7 @@ impl Vault {
         *self.kind.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves these items to another store, which counts from then on for every clone of this handle.
+    /// Moves these items, and whatever else was written by this process, to another store, which counts from then on for every clone of this handle.
     /// `commit` is called once all are there and before any is wiped here. It takes as long as the stores do,
     /// and their prompts.
     ///

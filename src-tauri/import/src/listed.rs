@@ -1,9 +1,11 @@
 //! What was found, as it is shown: no secret of it is.
 
 use serde::Serialize;
+use signbell_engine::checkup::KEY_PREFIX;
 use signbell_engine::model::ServiceName;
 use signbell_engine::view::AppView;
 use signbell_engine::wording::import as words;
+use url::Url;
 
 use crate::{Item, Note, ReadError, Tokens};
 
@@ -58,8 +60,8 @@ impl Listed {
             source: item.source.as_str(),
             places: item.places.iter().map(|place| place.display().to_string()).collect(),
             who: item.who.clone(),
-            url: item.url.as_ref().map(ToString::to_string),
-            issuer: item.issuer.as_ref().map(ToString::to_string),
+            url: item.url.as_ref().map(shown),
+            issuer: item.issuer.as_ref().map(shown),
             client_id: item.client_id.clone(),
             client_secret: item.client_secret.is_some(),
             scopes: item.scopes.clone(),
@@ -83,6 +85,24 @@ pub(crate) fn here(item: &Item, view: Option<&AppView>) -> Option<ServiceName> {
     let view = view?;
     let known = view.services.iter().find(|s| s.url.trim_end_matches('/') == url || ours(&s.address));
     known.map(|service| service.service.clone())
+}
+
+/// An address without what may be a secret in it: the user's name and password, the query, and a tool's key in
+/// the path.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Only an address without a host has no place for these.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    shown.set_query(None);
+    shown.set_fragment(None);
+    let path: Vec<&str> =
+        url.path().split('/').map(|part| if part.starts_with(KEY_PREFIX) { "…" } else { part }).collect();
+    let origin = shown.as_str().strip_suffix(shown.path()).unwrap_or_default();
+    let mut text = format!("{origin}{}", path.join("/"));
+    if url.query().is_some() {
+        text.push_str("?…");
+    }
+    text
 }
 
 /// What becomes of the other program's sign-in.

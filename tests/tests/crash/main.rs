@@ -33,7 +33,7 @@ enum Act {
 
 /// Where it is killed (see the engine's `faults`), what is under way, and whether the provider's answer to a
 /// rotation is lost there.
-const POINTS: [(&str, Act, bool); 16] = [
+const POINTS: [(&str, Act, bool); 17] = [
     ("refresh-before", Act::Refresh, false),
     ("refresh-answer", Act::Refresh, true),
     ("save-before", Act::Refresh, true),
@@ -45,6 +45,7 @@ const POINTS: [(&str, Act, bool); 16] = [
     ("sign-in-answer", Act::SignIn, false),
     ("sign-in-saved", Act::SignIn, false),
     ("sign-out-before", Act::SignOut, false),
+    ("sign-out-noted", Act::SignOut, false),
     ("sign-out-wiped", Act::SignOut, false),
     ("sign-out-revoked", Act::SignOut, false),
     ("config-before", Act::Configure, false),
@@ -148,8 +149,6 @@ impl Room {
             (200, "active") => Outcome::Kept,
             (401 | 503, "needs_sign_in") if !account["ring"].is_null() => Outcome::Told,
             (401 | 503, "signed_out") if act == Act::SignOut => Outcome::SignedOut,
-            // Killed before that could be noted; the vault has nothing any more.
-            (401 | 503, "needs_sign_in") if act == Act::SignOut && account["reason"] == "not_yet" => Outcome::SignedOut,
             _ => bail!("{point}: {} {} and {account}", response.status, response.text()),
         };
         if outcome != Outcome::Kept {

@@ -174,3 +174,27 @@ fn an_address_that_nobody_added_is_added() -> Result<()> {
     ensure!(error_of(&run(command, b"", SOON)?.expect_code(2)?)?["code"] == "usage");
     Ok(())
 }
+
+#[test]
+fn what_was_asked_before_the_last_line_is_answered() -> Result<()> {
+    let upstream = Upstream::start(move |request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if body["method"] == "slow" {
+            // Longer than what has no answer to wait for is given to be sent.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+        }
+        let answer = json!({"jsonrpc": "2.0", "id": body["id"], "result": {}}).to_string();
+        Reply::Bytes(response("200 OK\r\ncontent-type: application/json", answer.as_bytes()))
+    })?;
+    let world = World::new("bridge-last")?;
+    world.add_url(upstream.address(), "slow", &["--sign-in"])?;
+    let mut command = world.sandbox.signbell()?;
+    command.args(["mcp", "slow"]);
+    let lines =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"slow\"}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"quick\"}\n";
+    let output = run(command, lines.as_bytes(), SOON)?.expect_code(0)?;
+    let mut ids: Vec<Value> = output.json()?.into_iter().map(|line| line["id"].clone()).collect();
+    ids.sort_by_key(Value::to_string);
+    ensure!(ids == [json!(1), json!(2)], "{output:?}");
+    Ok(())
+}

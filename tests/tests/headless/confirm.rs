@@ -248,5 +248,17 @@ fn no_is_a_403_and_silence_a_503() -> Result<()> {
     // Turned off, nobody is asked.
     world.sandbox.run_ok(&["tool", "set", "script", "--confirm=no"])?;
     access.get("/me")?;
+    // Where nothing waits, it is said why: a name that is not quite right, or nothing that could.
+    world.sandbox.run_ok(&["tool", "add", "other", "--service", "issues"])?;
+    for (args, status, code, says) in [
+        (["tool", "allow", "scrpt", "notes"], 1, "unknown_tool", "Did you mean \"script\"?"),
+        (["tool", "deny", "nobody", "notes"], 1, "unknown_tool", "signbell tool list"),
+        (["tool", "allow", "script", "note"], 1, "unknown_service", "Did you mean \"notes\"?"),
+        (["tool", "allow", "other", "notes"], 2, "not_granted", "signbell tool add other --service notes"),
+        (["tool", "deny", "script", "notes"], 2, "not_asked", "signbell tool set script --confirm"),
+    ] {
+        let message = refused(&world.sandbox, &args, status, code)?;
+        ensure!(message.contains(says), "{args:?}: {message}");
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use signbell_tests::process::run;
 use signbell_tests::upstream::response;
-use signbell_tests::{Sandbox, Serve};
+use signbell_tests::{Sandbox, Serve, wait_ok};
 
 use crate::SOON;
 use crate::double::{Bare, Double};
@@ -109,6 +109,22 @@ fn a_mistake_in_the_configuration_is_named_by_its_meaning_too() -> Result<()> {
     fs::write(&file, format!("[network]\nextra_ca = \"{}\"\n", bad.display()))?;
     let (findings, _) = doctor(&sandbox, &[])?;
     finding(&findings, "trust store", "problem", &["ca.pem", "no certificate", "extra_ca"])?;
+    Ok(())
+}
+
+#[test]
+fn a_mistake_that_the_running_app_tells_too_is_told_once() -> Result<()> {
+    let world = World::new("doctor-once")?;
+    let sandbox = &world.sandbox;
+    fs::write(sandbox.signbell_home().join("config.toml"), "# mine\n[proxy]\nhold_secs = 9\n")?;
+    wait_ok("the banner", SOON, || {
+        let banners = sandbox.run_json(&["status"])?[0]["banners"].to_string();
+        ensure!(banners.contains("hold_secs"), "{banners}");
+        Ok(())
+    })?;
+    let (findings, code) = doctor(sandbox, &[])?;
+    finding(&findings, "config", "problem", &["line 3", "hold_secs", "last good"])?;
+    ensure!(code == Some(1) && problems(&findings).len() == 1, "{findings:?}");
     Ok(())
 }
 

@@ -59,7 +59,8 @@ fn the_keyring_is_empty_afterwards_even_of_what_no_service_used_any_more() -> Re
     ensure!(items(&sandbox)? == kept, "a service was removed, nobody signed out");
     world.restart()?;
     ensure!(refresh_tokens(&world)? >= 2);
-    sandbox.run_ok(&["sign-out", "ada", "--forget"])?;
+    let told = sandbox.run_json(&["sign-out", "ada", "--forget"])?[0]["removed"].clone();
+    ensure!(told["sign_ins"] == 2 && told["client_secret"] == true && told["services"] == json!([]), "{told}");
     ensure!(items(&sandbox)?.is_empty(), "{:?}", items(&sandbox)?);
     ensure!(refresh_tokens(&world)? == 0, "the provider still honours a refresh token");
     let config = std::fs::read_to_string(sandbox.signbell_home().join("config.toml"))?;
@@ -91,6 +92,62 @@ fn t9_a_page_that_is_still_open_signs_nobody_in_again() -> Result<()> {
         }
         catcher.expect_none()?;
     }
+    Ok(())
+}
+
+#[test]
+fn t9_a_sign_out_that_a_crash_came_into_is_finished_at_the_next_start() -> Result<()> {
+    let sandbox = Sandbox::new("forget-crash")?;
+    let _desktop = DesktopOptions::default().without_panel().without_dunst().start(&sandbox)?;
+    follow_links(&sandbox)?;
+    let provider = provider(&sandbox, &json!({}))?;
+    // Killed once what is wanted is noted, and before anything is wiped.
+    let serve = Serve::start_with(&sandbox, |command| {
+        command.env("SIGNBELL_FAULT", "sign-out-noted");
+    })?;
+    let mut world = World { serve, provider, sandbox: sandbox.clone() };
+    world.add("notes", &["--sign-in"])?;
+    ensure!(items(&sandbox)?.len() == 1 && refresh_tokens(&world)? == 1);
+    sandbox.run(&["sign-out", "ada"])?;
+    wait_ok("the kill", SOON, || {
+        ensure!(!world.serve.is_running());
+        Ok(())
+    })?;
+    ensure!(items(&sandbox)?.len() == 1, "it was wiped before the kill");
+    world.serve = Serve::start(&sandbox)?;
+    ensure!(world.account()?["state"] == "signed_out", "{}", world.account()?);
+    wait_ok("what is left of the sign-in", SOON, || {
+        ensure!(items(&sandbox)?.is_empty() && refresh_tokens(&world)? == 0);
+        ensure!(sandbox.run_ok(&["activity"])?.contains("has revoked"));
+        Ok(())
+    })
+}
+
+#[test]
+fn what_goes_with_an_account_is_told() -> Result<()> {
+    let (world, _) = World::signed_in("forget-told")?;
+    world.add("issues", &[])?;
+    let said = world.sandbox.run_ok(&["account", "remove", "ada"])?;
+    for part in ["Removed \"ada\"", "its services \"issues\", \"notes\"", "its sign-in", "\"script\"", "has revoked"] {
+        ensure!(said.contains(part), "no {part:?}: {said}");
+    }
+    ensure!(!said.contains("client secret"), "there was none: {said}");
+    // Nobody was signed in, and nothing else was there.
+    world.sandbox.run_ok(&[
+        "add",
+        world.provider.api()?,
+        "--name",
+        "later",
+        "--account",
+        "bob",
+        "--issuer",
+        world.provider.issuer()?,
+        "--client-id",
+        world::CLIENT,
+    ])?;
+    world.sandbox.run_ok(&["service", "remove", "later"])?;
+    let said = world.sandbox.run_ok(&["sign-out", "bob", "--forget"])?;
+    ensure!(said.contains("Removed \"bob\".") && !said.contains("its sign-in"), "{said}");
     Ok(())
 }
 

@@ -46,13 +46,22 @@ fn i13_off_until_the_person_says_so_and_nothing_without_a_key() -> Result<()> {
         format!("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n{}Connection: close\r\n\r\n", key)
     };
     let address = world.serve.address();
-    ensure!([400, 403].contains(&exchange(address, connect(&basic(&access.key)))?.status), "it is off");
+    let absolute = "GET http://127.0.0.1:9/x HTTP/1.1\r\nHost: 127.0.0.1:9\r\nConnection: close\r\n\r\n".to_owned();
+    let is_told = |request: &str| -> Result<()> {
+        let reply = exchange(address, request)?;
+        let told = reply.json()?;
+        ensure!(reply.status == 403 && told["code"] == "forwarding_off", "{told}");
+        ensure!(told["remedy"].as_str().is_some_and(|remedy| remedy.contains("signbell forward on")), "{told}");
+        Ok(())
+    };
+    for request in [&connect(&basic(&access.key)), &connect(""), &absolute] {
+        is_told(request)?;
+    }
     refused(&world.sandbox, &["forward", "on"], 13, "not_confirmed")?;
     ensure!(world.sandbox.run_json(&["forward", "status"])?[0]["on"] == false);
 
     fronted.forward()?;
     ensure!(world.sandbox.run_json(&["status"])?[0]["proxy"]["forward"] == true);
-    let absolute = "GET http://127.0.0.1:9/x HTTP/1.1\r\nHost: 127.0.0.1:9\r\nConnection: close\r\n\r\n".to_owned();
     let bearer = format!("Authorization: Bearer {}\r\n", access.key);
     for (what, request, code) in [
         ("no key", connect(""), "no_key"),
@@ -76,7 +85,10 @@ fn i13_off_until_the_person_says_so_and_nothing_without_a_key() -> Result<()> {
     wire.wait_for("HTTP/1.1 200 OK\r\n\r\n")?;
     ensure!(world.sandbox.run_json(&["forward", "off"])?[0]["on"] == false);
     ensure!(wire.reply()?.body.is_empty(), "the tunnel is still open");
-    ensure!([400, 403].contains(&exchange(address, connect(&basic(&access.key)))?.status), "it is off again");
+    is_told(&connect(&basic(&access.key)))?;
+    // Who wants to trust it is told so first.
+    let said = world.sandbox.run_ok(&["forward", "trust"])?;
+    ensure!(said.starts_with("The forward proxy is off") && said.contains("HTTPS_PROXY"), "{said}");
     Ok(())
 }
 

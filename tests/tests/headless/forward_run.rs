@@ -96,6 +96,45 @@ fn what_a_command_finds_and_what_is_left_of_it() -> Result<()> {
 }
 
 #[test]
+fn off_for_everybody_and_on_for_one_run() -> Result<()> {
+    let telling = || Upstream::start(|request| Reply::Bytes(ok(&json!({"token": request.token()}).to_string())));
+    let (api, outside) = (telling()?, telling()?);
+    let fronted = Fronted::of("run-alone", &[("api.example", &api), ("outside.example", &outside)])?;
+    let access = fronted.add("https://api.example", "api", "ada", "ci")?;
+    let sandbox = &fronted.world.sandbox;
+    // The tool's own key, and none, while the run's is good.
+    let other = |user: &str| {
+        let proxy = format!("http://{user}{}", fronted.proxy());
+        format!("curl -q -s -o /dev/null -w '%{{http_connect}}\\n' --proxy {proxy} https://api.example/")
+    };
+    let script = format!(
+        "curl -q -sS https://api.example/ && echo && curl -q -sS https://outside.example/ && echo; {}; {}",
+        other(&format!("signbell:{}@", access.key)),
+        other("")
+    );
+    let mut command = sandbox.signbell()?;
+    command.args(["run", "--tool", "ci", "--forward", "--", "sh", "-c", &script]);
+    command.env("SSL_CERT_FILE", &fronted.authority);
+    let said = run(command, b"", SOON)?;
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    let [own, blind, tool, nobody] = lines.as_slice() else { anyhow::bail!("{said:?}") };
+    ensure!(own.len() > blind.len() && *blind == "{\"token\":\"\"}", "{said:?}");
+    ensure!(*tool == "403" && *nobody == "407", "{said:?}");
+    ensure!(api.seen().len() == 1 && outside.seen().len() == 1, "{:?} {:?}", api.seen(), outside.seen());
+    // It was never on, and after the run there is nobody whom it serves.
+    ensure!(sandbox.run_json(&["forward", "status"])?[0]["on"] == false);
+    let told = sandbox.run_ok(&["activity"])?;
+    ensure!(told.contains("with the forward proxy for it alone"), "{told}");
+    wait_until("the end of what the run had", SOON, || {
+        let mut command = sandbox.command("sh");
+        command.args(["-c", &other("")]);
+        let after = run(command, b"", SOON).ok()?;
+        (after.stdout.trim() == "403").then_some(())
+    })?;
+    Ok(())
+}
+
+#[test]
 fn two_runs_beside_each_other_have_nothing_of_one_another() -> Result<()> {
     let (fronted, api, _) = fronted("run-two")?;
     let sandbox = &fronted.world.sandbox;

@@ -215,6 +215,26 @@ fn a_token_that_is_no_good_leaves_the_service_and_says_what_to_do() -> Result<()
 }
 
 #[test]
+fn g1_no_secret_of_an_address_is_shown() -> Result<()> {
+    let sandbox = Sandbox::new("import-address")?;
+    let servers = json!({
+        "query": {"url": "https://mcp.example.test/mcp?api_key=canary-1#canary-2"},
+        "user": {"url": "https://ada:canary-3@mcp.example.test/own"},
+        "ours": {"url": "http://127.0.0.1:8401/k/sbk_canary-4/notes"},
+    });
+    put(&sandbox, ".cursor/mcp.json", &json!({"mcpServers": servers}).to_string())?;
+    for args in [&["import"][..], &["import", "--json"], &["import", "--take", "clients:query"], &["import", "--all"]] {
+        let output = sandbox.run(args)?;
+        ensure!(!format!("{}{}", output.stdout, output.stderr).contains("canary"), "{output:?}");
+    }
+    let lines = sandbox.run_json(&["import"])?;
+    ensure!(item(&lines, "clients:query")?["url"] == "https://mcp.example.test/mcp?…", "{lines:?}");
+    ensure!(item(&lines, "clients:user")?["url"] == "https://mcp.example.test/own", "{lines:?}");
+    ensure!(item(&lines, "clients:ours")?["url"] == "http://127.0.0.1:8401/k/…/notes", "{lines:?}");
+    Ok(())
+}
+
+#[test]
 fn without_a_running_app_it_still_lists() -> Result<()> {
     let sandbox = Sandbox::new("import-alone")?;
     put(&sandbox, ".cursor/mcp.json", "{\"mcpServers\": {\"a\": {\"url\": \"https://mcp.example.test/mcp\"}}}")?;
@@ -230,6 +250,9 @@ fn without_a_running_app_it_still_lists() -> Result<()> {
     let message =
         refused(&sandbox, &["import", "gh", "--from", from, "--take", "gh:ada@github.com"], 3, "not_running")?;
     ensure!(!message.is_empty());
+    // A place that the person names is one that must be there.
+    let message = refused(&sandbox, &["import", "gh", "--from", "/no/such/hosts.yml"], 1, "no_file")?;
+    ensure!(message.contains("/no/such/hosts.yml"), "{message}");
     Ok(())
 }
 

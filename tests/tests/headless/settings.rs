@@ -11,7 +11,7 @@ use signbell_tests::{DesktopOptions, Sandbox, Serve, wait_ok};
 
 use crate::SOON;
 use crate::forget::items;
-use crate::network::Outside;
+use crate::network::{Outside, certificate};
 use crate::world::{World, access, add, follow_links, provider, refused};
 
 fn config(sandbox: &Sandbox) -> PathBuf {
@@ -237,6 +237,77 @@ fn how_the_network_is_reached_changes_at_once() -> Result<()> {
 }
 
 #[test]
+fn a_file_of_authorities_that_is_replaced_counts_at_once() -> Result<()> {
+    let world = World::new("authorities-hot")?;
+    let outside = Outside::start(&world.sandbox)?;
+    let file = world.sandbox.path("corp.pem");
+    certificate(&["-subj", "/CN=Another"], &world.sandbox.path("another-key.pem"), &file)?;
+    world.sandbox.run_ok(&["settings", "set", "network.extra_ca", &file.display().to_string()])?;
+    let here = world.add_url(&outside.upstream, "here", &["--sign-in"])?;
+    ensure!(here.curl("/").run()?.status == 502, "an unknown authority was trusted");
+    let good = fs::read(&outside.authority)?;
+    let another = fs::read(&file)?;
+    let wait_status = |status| {
+        wait_ok("what is trusted now", SOON, || {
+            let seen = here.curl("/").run()?.status;
+            ensure!(seen == status, "{seen}");
+            Ok(())
+        })
+    };
+    // As an administrator's script may write it: in place, and by a new file in the old one's place.
+    fs::write(&file, &good)?;
+    wait_status(200)?;
+    fs::write(world.sandbox.path("corp.new"), &another)?;
+    fs::rename(world.sandbox.path("corp.new"), &file)?;
+    wait_status(502)?;
+    fs::write(&file, &good)?;
+    wait_status(200)?;
+    // One that can't be used takes nothing away, and is told until it is mended; whatever else is set.
+    fs::write(&file, "nothing")?;
+    wait_banner(&world.sandbox, &["corp.pem", "stay trusted"])?;
+    world.sandbox.run_ok(&["settings", "set", "proxy.hold_seconds", "7"])?;
+    wait_banner(&world.sandbox, &["corp.pem", "stay trusted"])?;
+    here.get("/")?;
+    fs::write(&file, &good)?;
+    wait_banner(&world.sandbox, &[])?;
+    here.get("/")?;
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_goes_and_comes_back_is_watched_again() -> Result<()> {
+    let (world, access) = World::signed_in("folder-hot")?;
+    let sandbox = &world.sandbox;
+    let (folder, away) = (sandbox.home().join("dotfiles"), sandbox.home().join("away"));
+    fs::create_dir(&folder)?;
+    let dotfile = folder.join("signbell.toml");
+    fs::rename(config(sandbox), &dotfile)?;
+    symlink(&dotfile, config(sandbox))?;
+    let good = fs::read_to_string(&dotfile)?;
+    fs::write(&dotfile, format!("[proxy]\nhold_seconds = 11\n{good}"))?;
+    wait_value(sandbox, "proxy.hold_seconds", &json!(11))?;
+    // A disk that is taken out, a checkout that is made anew.
+    for (seconds, anew) in [(12, false), (13, true)] {
+        fs::rename(&folder, &away)?;
+        wait_banner(sandbox, &["is gone"])?;
+        access.get("/me")?;
+        if anew {
+            fs::create_dir(&folder)?;
+        } else {
+            fs::rename(&away, &folder)?;
+        }
+        fs::write(&dotfile, format!("[proxy]\nhold_seconds = {seconds}\n{good}"))?;
+        fs::set_permissions(&dotfile, fs::Permissions::from_mode(0o600))?;
+        wait_value(sandbox, "proxy.hold_seconds", &json!(seconds))?;
+        wait_banner(sandbox, &[])?;
+        // And told from then on.
+        fs::write(&dotfile, format!("[proxy]\nhold_seconds = {}\n{good}", seconds + 10))?;
+        wait_value(sandbox, "proxy.hold_seconds", &json!(seconds + 10))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn how_long_a_request_waits_changes_at_once() -> Result<()> {
     let (world, access) = World::signed_in("hold-hot")?;
     world.provider.revoke_refresh("ada", true)?;
@@ -293,6 +364,10 @@ fn tokens_move_to_the_keyring_and_back_and_none_is_lost() -> Result<()> {
     notes.url = world.serve.url("/notes");
     notes.get("/me")?;
     world.sandbox.run_ok(&["refresh", "ada"])?;
+    // Our own change of the file is nobody's edit.
+    let records = world.sandbox.run_json(&["activity"])?;
+    let edited = |record: &&Value| record["text"].as_str().is_some_and(|text| text.contains("was edited"));
+    ensure!(records.iter().filter(edited).count() == 1, "{records:?}");
     Ok(())
 }
 

@@ -168,3 +168,48 @@ fn a_token_that_is_too_short_is_renewed_or_refused() -> Result<()> {
     ensure!(output.stderr.contains("never live as long"), "{output:?}");
     Ok(())
 }
+
+#[test]
+fn another_client_id_ends_no_sign_in_without_a_word() -> Result<()> {
+    let (world, access) = World::signed_in("slips-client")?;
+    let set = ["provider", "set", "ada", "--client-id", "another"];
+    let message = refused(&world.sandbox, &set, 13, "would_end_sign_ins")?;
+    ensure!(message.contains("\"ada\"") && message.contains("--yes"), "{message}");
+    ensure!(access.get("/me")?["login"] == "ada" && world.account()?["state"] == "active");
+    // The same one ends nothing, and neither does what the provider is shown beside it.
+    world.sandbox.run_ok(&["provider", "set", "ada", "--client-id", crate::world::CLIENT])?;
+    ensure!(access.get("/me")?["login"] == "ada");
+    let said = world.sandbox.run_ok(&[&set[..], &["--yes"]].concat())?;
+    ensure!(said.contains("signbell sign-in ada"), "{said}");
+    ensure!(world.account()?["state"] == "needs_sign_in", "{}", world.account()?);
+    // Now there is nothing left to end.
+    let changed = world.sandbox.run_json(&["provider", "set", "ada", "--client-id", crate::world::CLIENT])?;
+    ensure!(changed[0]["account"] == "ada" && changed[0].get("ended").is_none(), "{changed:?}");
+    Ok(())
+}
+
+#[test]
+fn who_was_signed_out_on_purpose_stays_so_and_is_named() -> Result<()> {
+    let (world, _) = World::signed_in("slips-out")?;
+    world.sandbox.run_ok(&["sign-out", "ada"])?;
+    let output = world.sandbox.run(&["sign-in", "--all"])?.expect_code(0)?;
+    ensure!(output.stderr.contains("\"ada\" stays signed out") && output.stderr.contains("signbell sign-in ada"));
+    ensure!(world.account()?["state"] == "signed_out", "{}", world.account()?);
+    Ok(())
+}
+
+#[test]
+fn a_key_in_the_path_is_told_in_its_address() -> Result<()> {
+    let (world, _) = World::signed_in("slips-path")?;
+    let add = ["tool", "add", "base-url", "--service", "notes", "--key-in-path"];
+    let said = world.sandbox.run_ok(&add)?;
+    let address = said.lines().find_map(|line| line.strip_prefix("Address of \"notes\": ")).context("no address")?;
+    ensure!(address.contains("/k/sbk_") && Curl::new(format!("{address}/me")).run()?.status == 200, "{said}");
+    ensure!(!said.contains("Bearer") && said.contains("part of the address"), "{said}");
+    // Its key is not known any more; where it goes is.
+    let again = world.sandbox.run_ok(&add)?;
+    ensure!(again.contains("/k/KEY/notes") && !again.contains("sbk_"), "{again}");
+    let rotated = world.sandbox.run_ok(&["tool", "rotate", "base-url"])?;
+    ensure!(rotated.contains("/k/sbk_") && !rotated.contains("Bearer"), "{rotated}");
+    Ok(())
+}

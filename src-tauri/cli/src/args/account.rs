@@ -9,7 +9,8 @@ pub(crate) struct SignIn {
     /// Which account.
     #[arg(required_unless_present = "all")]
     pub(crate) account: Option<AccountName>,
-    /// Every account that needs it, one page after the other.
+    /// Every account that needs it, one page after the other; those that you signed out of stay so. A page is
+    /// waited for ten minutes at most; in a terminal Enter leaves it and goes on with the next.
     #[arg(long, conflicts_with = "account")]
     pub(crate) all: bool,
     /// Print the link instead of opening it; the address that the browser ends at may be pasted.

@@ -20,6 +20,9 @@ pub(crate) enum Provider {
         account: AccountName,
         #[command(flatten)]
         client: Client,
+        /// Don't ask, where accounts that are signed in there have to sign in again.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

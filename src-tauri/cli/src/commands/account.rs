@@ -18,16 +18,22 @@ pub(super) async fn run(context: &Context, command: Account) -> Result<(), Failu
             context.done(&request, "account", &name, words::changed(&name)).await
         }
         Account::Remove { account } => {
-            let name = account.to_string();
             let signed_out = ended(context, account, true).await?;
-            context.out.result(&signed_out, || format!("{} {}", words::removed(&name), signed_out.provider_words))
+            let removed = signed_out.removed.clone().unwrap_or_default();
+            context.out.result(&signed_out, || {
+                format!("{} {}", words::forgotten(&signed_out.account, &removed), signed_out.provider_words)
+            })
         }
     }
 }
 
 pub(super) async fn sign_out(context: &Context, account: AccountName, forget: bool) -> Result<(), Failure> {
     let signed_out = ended(context, account, forget).await?;
-    context.out.result(&signed_out, || words::signed_out(&signed_out.account, &signed_out.provider_words))
+    context.out.result(&signed_out, || {
+        let mut lines = vec![words::signed_out(&signed_out.account, &signed_out.provider_words)];
+        lines.extend(signed_out.removed.as_ref().map(|removed| words::forgotten(&signed_out.account, removed)));
+        lines.join("\n")
+    })
 }
 
 async fn ended(context: &Context, account: AccountName, forget: bool) -> Result<SignedOut, Failure> {

@@ -5,7 +5,7 @@ pub(super) mod others;
 
 use std::io;
 
-use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::control::{Failure, Reply, Request, Through};
 use signbell_engine::model::ToolName;
 use signbell_engine::secret::Secret;
 use url::Url;
@@ -33,7 +33,7 @@ pub(super) async fn git(context: &Context, tool: ToolName, operation: &str) -> R
 
 /// A key for as long as a clone may take.
 async fn lend(context: &Context, tool: &ToolName) -> Result<Secret, Failure> {
-    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS), forward: false };
+    let request = Request::Lend { tool: tool.clone(), seconds: Some(SECONDS), forward: Through::No };
     let Reply::ToolKey(lent) = context.call(&request).await? else { return Err(words::odd_reply()) };
     lent.key.ok_or_else(words::odd_reply)
 }

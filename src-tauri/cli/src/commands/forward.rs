@@ -1,7 +1,5 @@
 //! `signbell forward`: the forward proxy, on or off, and what trusts it.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
-
 use signbell_engine::control::{Failure, Forwarding, Reply, Request};
 use signbell_engine::wording;
 
@@ -35,20 +33,7 @@ async fn ask(context: &Context, on: Option<bool>) -> Result<Forwarding, Failure>
     }
 }
 
-/// It widens what tools can do, so the person says so: at a terminal, or with `--yes`.
 /// Turning it on widens what tools can do: somebody has to say so.
 pub(super) fn confirm(context: &Context, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !io::stdin().is_terminal() {
-        return Err(wording::forwarding_unconfirmed());
-    }
-    context.out.say(wording::TURN_FORWARDING_ON);
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(|e| words::input_failed("answer", &e))?;
-    match line.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(wording::forwarding_unconfirmed()),
-    }
+    context.confirm(wording::TURN_FORWARDING_ON, yes, wording::forwarding_unconfirmed())
 }

@@ -19,6 +19,10 @@ pub(super) async fn run(context: &Context, args: Box<Import>) -> Result<u8, Fail
         Some(Origin::Program(source)) => Some(*source),
         None => None,
     };
+    // What is looked for at its usual place may well not be there; what the person named must be.
+    if let Some(named) = args.from.as_ref().filter(|named| !named.exists()) {
+        return Err(words::nothing_there(&named.display().to_string()));
+    }
     let missing = || cli::no_home(&io::ErrorKind::NotFound.into());
     let places = Places::from_env(args.from.clone()).ok_or_else(missing)?;
     let found = signbell_import::find(&places, only);

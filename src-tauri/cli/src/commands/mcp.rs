@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use signbell_engine::control::client::{Conversation, call};
-use signbell_engine::control::{AddService, AddTool, Failure, Reply, Request};
+use signbell_engine::control::{AddService, AddTool, Failure, Reply, Request, Through};
 use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
 use signbell_engine::view::StateName;
 use tokio::io::{BufReader, stdin, stdout};
@@ -79,7 +79,7 @@ struct Lent {
 
 impl Loan {
     async fn lend(&self) -> Result<(String, String), Failure> {
-        let request = Request::Lend { tool: self.tool.clone(), seconds: None, forward: false };
+        let request = Request::Lend { tool: self.tool.clone(), seconds: None, forward: Through::No };
         let mut conversation = Conversation::open(&self.socket, &request).await?;
         let Some(Reply::ToolKey(lent)) = conversation.next().await? else { return Err(words::odd_reply()) };
         let url = lent.urls.get(&self.service).map(ToString::to_string);

@@ -1,8 +1,8 @@
 //! `signbell provider`.
 
 use serde_json::json;
-use signbell_engine::control::{Failure, Request};
-use signbell_engine::wording::cli as words;
+use signbell_engine::control::{Failure, Reply, Request};
+use signbell_engine::wording::{cli as words, slips};
 use signbell_engine::{providers, wording};
 
 use super::{Context, add};
@@ -12,17 +12,27 @@ use crate::table::table;
 pub(super) async fn run(context: &Context, command: Provider) -> Result<(), Failure> {
     match command {
         Provider::Presets { name } => presets(context, name.as_deref()),
-        Provider::Set { account, client } => {
+        Provider::Set { account, client, yes } => {
             let client_secret = if client.client_secret_stdin { Some(add::client_secret()?) } else { None };
             let client_key = client.client_key_file.as_deref().map(add::client_key).transpose()?;
-            let request = Request::ProviderSet {
+            let request = |ends_sign_ins| Request::ProviderSet {
                 account: account.clone(),
-                client_id: client.client_id,
-                client_secret,
-                client_key,
-                client_key_id: client.client_key_id,
+                client_id: client.client_id.clone(),
+                client_secret: client_secret.clone(),
+                client_key: client_key.clone(),
+                client_key_id: client.client_key_id.clone(),
+                ends_sign_ins,
             };
-            context.done(&request, "account", account.as_str(), words::changed(account.as_str())).await
+            let changed = match context.call(&request(yes)).await {
+                Err(failure) if failure.code == slips::WOULD_END_SIGN_INS => {
+                    let question = format!("{} {}", failure.message, slips::GO_ON_ALL_THE_SAME);
+                    context.confirm(&question, false, failure)?;
+                    context.call(&request(true)).await?
+                }
+                changed => changed?,
+            };
+            let Reply::ProviderChanged(changed) = changed else { return Err(words::odd_reply()) };
+            context.out.result(&changed, || slips::provider_changed(&changed.account, &changed.ended))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use signbell_engine::control::client::Conversation;
-use signbell_engine::control::{Failure, Reply, Request, ToolKey};
+use signbell_engine::control::{Failure, Reply, Request, Through, ToolKey};
 use signbell_engine::model::ServiceName;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,8 @@ use signbell_engine::wording::cli as words;
 pub(super) async fn run(context: &Context, args: Run) -> Result<u8, Failure> {
     let Some((program, rest)) = args.command.split_first() else { return Err(words::no_program()) };
     // The key is good while this conversation is open: it ends with us, however that happens.
-    let request = Request::Lend { tool: args.tool, seconds: None, forward: true };
+    let forward = if args.forward { Through::Anyway } else { Through::IfOn };
+    let request = Request::Lend { tool: args.tool, seconds: None, forward };
     let mut loan = Conversation::open(&context.socket(), &request).await?;
     let Some(Reply::ToolKey(lent)) = loan.next().await? else { return Err(words::odd_reply()) };
     let failed = |e| words::cannot_start(&program.to_string_lossy(), &e);

@@ -112,6 +112,9 @@ async fn all(context: &Context, request: impl Fn(AccountName) -> Request, pages:
     }
     let mut code = 0;
     let mut any = false;
+    // Out of these the person went by themselves.
+    let out = accounts.iter().filter(|account| account.state == StateName::SignedOut);
+    let out: Vec<AccountName> = out.map(|account| account.account.clone()).collect();
     for account in accounts.into_iter().filter(|a| a.state == StateName::NeedsSignIn) {
         any = true;
         if let Err(failure) = converse(context, request(account.account), pages, true).await {
@@ -121,6 +124,9 @@ async fn all(context: &Context, request: impl Fn(AccountName) -> Request, pages:
     }
     if !any {
         context.out.say(words::NOBODY_NEEDS_YOU);
+    }
+    if !out.is_empty() {
+        context.out.say(&slips::left_signed_out(&out));
     }
     Ok(code)
 }

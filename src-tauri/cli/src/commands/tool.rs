@@ -4,8 +4,8 @@ use serde_json::json;
 use signbell_engine::control::{AddTool, Answer, Failure, Reply, Request, ToolKey};
 use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
 use signbell_engine::secret::Secret;
-use signbell_engine::view::{ConfirmView, ToolView};
-use signbell_engine::wording;
+use signbell_engine::view::{AppView, ConfirmView, ToolView};
+use signbell_engine::wording::{self, slips};
 
 use super::Context;
 use crate::args::Tool;
@@ -52,9 +52,21 @@ pub(super) fn key_lines(tool: &ToolName, key: Option<&Secret>) -> Vec<String> {
 async fn key(context: &Context, request: &Request) -> Result<(), Failure> {
     let Reply::ToolKey(tool) = context.call(request).await? else { return Err(words::odd_reply()) };
     context.out.result(&tool, || {
-        let ToolKey { tool, key, urls, forward: _ } = &tool;
-        let mut lines = key_lines(tool, key.as_ref());
-        lines.extend(urls.iter().map(|(service, url)| words::tool_address(service.as_str(), url)));
+        let ToolKey { tool, key, urls, key_in_path, forward: _ } = &tool;
+        let mut lines = match (key, key_in_path) {
+            (key, false) => key_lines(tool, key.as_ref()),
+            (Some(_), true) => vec![],
+            (None, true) => vec![words::tool_keeps_its_path(tool.as_str())],
+        };
+        let address = |url: &str| match (key, key_in_path, url.rsplit_once('/')) {
+            // Only its digest is known here.
+            (None, true, Some((base, service))) => format!("{base}/k/KEY/{service}"),
+            _ => url.to_owned(),
+        };
+        lines.extend(urls.iter().map(|(service, url)| words::tool_address(service.as_str(), &address(url))));
+        if key.is_some() && *key_in_path {
+            lines.push(words::KEY_IN_PATH_ONCE.to_owned());
+        }
         lines.join("\n")
     })
 }
@@ -65,7 +77,7 @@ async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answe
     let asked = |open: &&ConfirmView| open.tool == *tool && open.service == *service;
     let open: Vec<&ConfirmView> = view.confirms.iter().filter(asked).collect();
     if open.is_empty() {
-        return Err(wording::not_asked_any_more());
+        return Err(why_nothing_waits(&view, tool, service));
     }
     for question in open {
         match context.call(&Request::Confirm { id: question.id, answer }).await? {
@@ -78,6 +90,32 @@ async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answe
         context.out.result(&told, || words::confirmed(program, service.as_str(), answer))?;
     }
     Ok(())
+}
+
+/// Why there is nothing to answer: mostly a name that is not quite right.
+fn why_nothing_waits(view: &AppView, tool: &ToolName, service: &ServiceName) -> Failure {
+    let Some(known) = view.tools.iter().find(|known| known.tool == *tool) else {
+        let names = view.tools.iter().map(|known| known.tool.as_str());
+        return slips::did_you_mean(wording::unknown_tool(tool), nearest(tool.as_str(), names));
+    };
+    if !view.services.iter().any(|known| known.service == *service) {
+        let names = view.services.iter().map(|known| known.service.as_str());
+        return slips::did_you_mean(wording::unknown_service(service), nearest(service.as_str(), names));
+    }
+    if !known.services.contains(service) {
+        return slips::nothing_asked_not_granted(tool, service);
+    }
+    if !known.confirm {
+        return slips::nothing_asked_of(tool);
+    }
+    wording::not_asked_any_more()
+}
+
+/// The name that was most likely meant: one typing slip away, or two in a long one.
+fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = if typed.len() < 8 { 1 } else { 2 };
+    let away = |name: &str| strsim::damerau_levenshtein(typed, name);
+    names.map(|name| (away(name), name)).filter(|(away, _)| *away <= slips).min().map(|(_, name)| name)
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {
@@ -111,4 +149,25 @@ fn row(tool: &ToolView) -> [String; 6] {
         words::yes_no(tool.key_in_path).to_owned(),
         words::yes_no(tool.confirm).to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant() {
+        let names = ["claude-code", "script", "git", "gitea"];
+        for (typed, meant) in [
+            ("scrpt", Some("script")),
+            ("scirpt", Some("script")),
+            ("claud-cod", Some("claude-code")),
+            ("gti", Some("git")),
+            ("gite", Some("git")),
+            ("notes", None),
+            ("sc", None),
+        ] {
+            assert_eq!(nearest(typed, names.into_iter()), meant, "{typed}");
+        }
+    }
 }

@@ -4,6 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+/// Whether a key that is lent is good for the forward proxy too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Through {
+    /// It isn't asked for.
+    #[default]
+    No,
+    /// If the forward proxy is on.
+    IfOn,
+    /// Also where it is off: for this key alone, and until the key ends.
+    Anyway,
+}
+
 /// How the forward proxy stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarding {

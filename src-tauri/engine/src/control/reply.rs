@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Checkup, Failure, FirstCall, Forwarded, Forwarding, Found, Merged, SettingView, expose, expose_one};
 use crate::activity::Record;
-use crate::model::{AccountName, ServiceName, ToolName};
+use crate::model::{AccountName, ProviderName, ServiceName, ToolName};
 use crate::provider::Revocation;
 use crate::secret::Secret;
 use crate::view::{AppView, StateName};
@@ -43,6 +43,8 @@ pub enum Reply {
     Merged(Box<Merged>),
     /// An account was signed out.
     SignedOut(SignedOut),
+    /// What a provider knows us by was changed.
+    ProviderChanged(ProviderChanged),
     /// A tool, and its key where it is new.
     ToolKey(ToolKey),
     /// An access token.
@@ -178,6 +180,38 @@ pub struct SignedOut {
     pub provider: Revocation,
     /// The same in a sentence.
     pub provider_words: String,
+    /// What went with it, if it was forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+}
+
+/// What went with an account that was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its services.
+    pub services: Vec<ServiceName>,
+    /// Tools that could use them. They keep their keys.
+    pub tools: Vec<ToolName>,
+    /// How many sign-ins were wiped: an account has one for each resource.
+    pub sign_ins: usize,
+    /// Its provider, where nobody is left there.
+    pub provider: Option<ProviderName>,
+    /// Whether a client secret was wiped with that.
+    pub client_secret: bool,
+    /// Whether a client's private key was.
+    pub client_key: bool,
+}
+
+/// What an account's provider knows us by was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderChanged {
+    /// Which account.
+    pub account: AccountName,
+    /// Always so; scripts look for it.
+    pub done: bool,
+    /// Accounts that were signed in there with the client before, and must sign in again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<AccountName>,
 }
 
 /// A tool with its addresses.
@@ -190,6 +224,9 @@ pub struct ToolKey {
     pub key: Option<Secret>,
     /// Where it reaches each of its services.
     pub urls: BTreeMap<ServiceName, String>,
+    /// Whether the key is part of its addresses: the tool sends it nowhere else.
+    #[serde(default)]
+    pub key_in_path: bool,
     /// For the forward proxy, where that was asked for and is on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub forward: Option<Forwarded>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Adopt, Answer, Grant, Merge, expose};
+use super::{Adopt, Answer, Grant, Merge, Through, expose};
 use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
 use crate::secret::Secret;
 use crate::wording::language::Language;
@@ -87,7 +87,7 @@ pub enum Request {
         /// What a person calls it besides its identity: `work`.
         label: Option<String>,
     },
-    /// Changes what the account's provider knows us by.
+    /// Changes what the account's provider knows us by: [`Reply::ProviderChanged`].
     ProviderSet {
         /// Whose provider.
         account: AccountName,
@@ -101,6 +101,9 @@ pub enum Request {
         client_key: Option<Secret>,
         /// What the provider calls that key.
         client_key_id: Option<String>,
+        /// The person agreed that accounts which are signed in there must sign in again.
+        #[serde(default)]
+        ends_sign_ins: bool,
     },
     /// Changes a service's settings.
     ServiceSet {
@@ -181,9 +184,9 @@ pub enum Request {
         /// An hour at most.
         #[serde(default)]
         seconds: Option<u64>,
-        /// Also what a program needs to go through the forward proxy, if that is on.
+        /// Also what a program needs to go through the forward proxy.
         #[serde(default)]
-        forward: bool,
+        forward: Through,
     },
     /// Turns the forward proxy on or off, or only tells how it stands: [`Reply::Forwarding`].
     Forward {

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Failure, Notice, Reply, Request};
+use super::{Failure, Notice, Reply, Request, Through};
 use crate::engine::{Core, How, Progress, Secrets};
 use crate::signin::{Pasted, Place};
 use crate::wording;
@@ -93,9 +93,10 @@ impl Connection {
             Request::Refresh { account } => finish(core.refresh(&account).await, Reply::SignedIn),
             Request::SignOut { account, forget } => finish(core.sign_out(&account, forget).await, Reply::SignedOut),
             Request::AccountSet { account, allow_token, label } => done(core.account_set(&account, allow_token, label)),
-            Request::ProviderSet { account, client_id, client_secret, client_key, client_key_id } => {
+            Request::ProviderSet { account, client_id, client_secret, client_key, client_key_id, ends_sign_ins } => {
                 let secrets = Secrets { secret: client_secret, key: client_key };
-                done(core.provider_set(&account, client_id, client_key_id, secrets).await)
+                let changed = core.provider_set(&account, client_id, client_key_id, secrets, ends_sign_ins).await;
+                finish(changed, Reply::ProviderChanged)
             }
             Request::ServiceSet { service, hold_seconds, replay_unsafe, rewrite_addresses, expired, preset } => {
                 let rewritten = rewrite_addresses.map_or(Ok(()), |on| core.service_rewrites(&service, on));
@@ -196,7 +197,7 @@ impl Connection {
         core: &Core,
         tool: &crate::model::ToolName,
         seconds: Option<u64>,
-        forward: bool,
+        forward: Through,
     ) -> io::Result<()> {
         let (key, loan) = match core.lend(tool, forward) {
             Ok(lent) => lent,

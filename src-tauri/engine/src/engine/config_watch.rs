@@ -1,4 +1,4 @@
-//! Notices that `config.toml` was changed by another hand.
+//! Notices that `config.toml`, or the file of authorities that it names, was changed by another hand.
 //!
 //! The folder is watched and not the file: most editors write a new file and rename it over the old one,
 //! which a watch on the file would not see. A link is followed to its file's folder too.
@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::core::Core;
+use super::core::{Core, lock};
 
 /// An editor's several steps are one change.
 const SETTLED: Duration = Duration::from_millis(120);
@@ -26,12 +26,31 @@ impl Core {
         self.reread();
         loop {
             watch.changed().await;
-            let settled = async { while tokio::time::timeout(SETTLED, watch.changed()).await.is_ok() {} };
-            // Either way it is read now.
-            let _ = tokio::time::timeout(LONGEST, settled).await;
-            // A link may lead elsewhere by now.
-            watch.follow(&path);
+            watch.settled().await;
+            // A link may lead elsewhere by now, and a folder be another or none.
+            watch = Watch::new(&path);
             self.reread();
+        }
+    }
+
+    /// Keeps what the person's own file of authorities says in force, whichever file that is.
+    pub(super) async fn keep_authorities(&self) {
+        loop {
+            let file = lock(&self.network).extra_ca.clone();
+            let Some(file) = file else {
+                self.network_changed.notified().await;
+                continue;
+            };
+            let mut watch = Watch::new(&file);
+            loop {
+                tokio::select! {
+                    () = watch.changed() => {}
+                    () = self.network_changed.notified() => break,
+                }
+                watch.settled().await;
+                watch = Watch::new(&file);
+                self.reread_authorities();
+            }
         }
     }
 }
@@ -66,7 +85,7 @@ impl Watch {
         #[cfg(target_os = "linux")]
         match inotify::Inotify::new(path) {
             Ok(told) => return Self::Told(told),
-            Err(e) => tracing::info!("config.toml is looked at every two seconds: {e}"),
+            Err(e) => tracing::info!("{} is looked at every two seconds: {e}", path.display()),
         }
         Self::Asking(path.to_owned(), Look::at(path))
     }
@@ -86,14 +105,11 @@ impl Watch {
         }
     }
 
-    #[cfg_attr(not(target_os = "linux"), expect(clippy::unused_self, reason = "only what is told must follow"))]
-    fn follow(&mut self, path: &Path) {
-        #[cfg(target_os = "linux")]
-        if let Self::Told(told) = self {
-            told.follow(path);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = path;
+    /// Returns once nothing more happens to it for a while, or goes on happening for too long.
+    async fn settled(&mut self) {
+        let quiet = async { while tokio::time::timeout(SETTLED, self.changed()).await.is_ok() {} };
+        // Either way it is read now.
+        let _ = tokio::time::timeout(LONGEST, quiet).await;
     }
 }
 
@@ -128,23 +144,23 @@ mod inotify {
             Ok(new)
         }
 
-        /// Also where a link leads now.
-        pub(super) fn follow(&mut self, path: &Path) {
-            if let Err(e) = self.watch(path) {
-                tracing::warn!("config.toml is not watched: {e}");
-            }
-        }
-
         fn watch(&mut self, path: &Path) -> io::Result<()> {
-            // ATTRIB: a file that others could write is mended by its mode alone.
+            // ATTRIB: a file that others could write is mended by its mode alone. The folder itself may go, and the
+            // watch with it.
             let flags = WatchFlags::CLOSE_WRITE
                 | WatchFlags::MOVED_TO
                 | WatchFlags::MOVED_FROM
                 | WatchFlags::DELETE
                 | WatchFlags::CREATE
-                | WatchFlags::ATTRIB;
-            let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            self.names.clear();
+                | WatchFlags::ATTRIB
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::MOVE_SELF;
+            let target = match std::fs::canonicalize(path) {
+                Ok(target) => target,
+                // Where a link leads nowhere, nobody tells when it leads somewhere again.
+                Err(e) if path.is_symlink() => return Err(e),
+                Err(_) => path.to_owned(),
+            };
             for one in [path, target.as_path()] {
                 if let (Some(folder), Some(name)) = (one.parent(), one.file_name()) {
                     add_watch(self.kernel.get_ref(), folder, flags)?;

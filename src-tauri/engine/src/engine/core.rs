@@ -45,6 +45,8 @@ pub(crate) struct Core {
     pub(super) troubles: Mutex<super::hot::Troubles>,
     /// The network settings in force.
     pub(super) network: Mutex<NetworkSettings>,
+    /// Told when they are others.
+    pub(super) network_changed: Notify,
     /// The port that is served; nothing before the start is through.
     pub(super) listening: tokio::sync::Mutex<Option<super::hot::Listening>>,
     /// Told when the port may have to move.
@@ -405,6 +407,7 @@ impl Core {
                         generation,
                         ended: None,
                         signed_out: false,
+                        unwiped: false,
                         scopes: held.tokens.scopes.clone().into(),
                         issued_at: Some(held.tokens.issued.wall_unix(now)),
                         expires_at: held.tokens.expires_at(now),
@@ -420,7 +423,9 @@ impl Core {
                 self.remember(grant, KnownGrant { generation, ended: Some(*reason), ..KnownGrant::default() });
             }
             State::SignedOut { .. } => {
-                self.remember(grant, KnownGrant { generation, signed_out: true, ..KnownGrant::default() });
+                // Whoever signs out says when the tokens are gone.
+                let unwiped = self.known.last(grant).is_some_and(|known| known.unwiped);
+                self.remember(grant, KnownGrant { generation, signed_out: true, unwiped, ..KnownGrant::default() });
                 self.settle(&grant.account);
             }
             State::Unavailable { why, .. } => *lock(&self.vault_trouble) = Some(why.clone()),
@@ -430,7 +435,9 @@ impl Core {
     }
 
     fn remember(&self, grant: &GrantId, known: KnownGrant) {
-        if !self.is_ephemeral(&grant.account) {
+        // A session tells its state again and again. One from before a sign-out must not undo the note of that.
+        let before = |last: KnownGrant| last.unwiped && !known.signed_out && known.generation <= last.generation;
+        if !self.is_ephemeral(&grant.account) && !self.known.last(grant).is_some_and(before) {
             self.known.set_grant(grant, known);
         }
     }

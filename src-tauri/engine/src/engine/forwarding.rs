@@ -7,7 +7,7 @@ use toml_edit::{table, value};
 
 use super::core::Core;
 use crate::config::{Config, KeyDigest, ServiceConfig, ToolConfig};
-use crate::control::{Failure, Forwarded, Forwarding};
+use crate::control::{Failure, Forwarded, Forwarding, Through};
 use crate::wording;
 
 /// Stands where a client wants some token. It opens nothing anywhere.
@@ -61,22 +61,30 @@ impl Core {
         }
     }
 
-    /// What the program with this key needs, if it asked for that and the forward proxy is on. Its hosts stay
+    /// What the program with this key needs, if it asked for that and may use the forward proxy. Its hosts stay
     /// what they are now.
     pub(super) fn forwarded(
         &self,
         config: &Config,
         tool: &ToolConfig,
         key: KeyDigest,
-        asked: bool,
+        asked: Through,
     ) -> Result<Option<Forwarded>, Failure> {
-        if !asked || !config.proxy.forward {
+        let may = match asked {
+            Through::No => false,
+            Through::IfOn => config.proxy.forward,
+            Through::Anyway => true,
+        };
+        if !may {
             return Ok(None);
         }
         let services = || tool.services.iter().filter_map(|name| config.services.get(name));
         let hosts = hosts(services());
         let authority = self.proxy.forwarding.authorities.begin_run(key, hosts);
         let authority = authority.map_err(|e| wording::no_authority(&e))?;
+        if asked == Through::Anyway {
+            self.proxy.forwarding.begin_run(key);
+        }
         let variables = services().flat_map(ServiceConfig::token_variables);
         Ok(Some(Forwarded {
             address: self.address(),

@@ -31,6 +31,8 @@ pub(super) struct Troubles {
     port: Option<PortTaken>,
     /// Its network settings can't be used.
     network: Option<NetworkError>,
+    /// The person's own file of authorities was changed, and can't be used as it is now.
+    authorities: Option<NetworkError>,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,8 @@ impl Troubles {
             .as_ref()
             .map(|taken| wording::port_banner(language, taken.port, taken.holder.as_deref(), &taken.address));
         let network = self.network.as_ref().map(|error| wording::network_banner(language, error));
-        [file, port, network].into_iter().flatten()
+        let authorities = self.authorities.as_ref().map(|error| wording::authorities_banner(language, error));
+        [file, port, network, authorities].into_iter().flatten()
     }
 }
 
@@ -246,12 +249,31 @@ impl Core {
                     self.http.put(clients);
                     self.pools.put(outgoing);
                     *now = wanted;
+                    lock(&self.troubles).authorities = None;
+                    self.network_changed.notify_one();
                     None
                 }
                 Err(e) => Some(e),
             }
         };
         lock(&self.troubles).network = trouble;
+    }
+
+    /// The person's own file of authorities is another now, under the name that it had.
+    pub(super) fn reread_authorities(&self) {
+        let _one_at_a_time = lock(&self.edits);
+        let now = lock(&self.network).clone();
+        let trouble = match ways(&now) {
+            Ok((clients, outgoing)) => {
+                self.http.put(clients);
+                self.pools.put(outgoing);
+                self.put_in_force();
+                None
+            }
+            Err(e) => Some(e),
+        };
+        lock(&self.troubles).authorities = trouble;
+        self.changed.notify_one();
     }
 
     /// Keeps listening where `config.toml` says.

@@ -53,6 +53,9 @@ pub(super) struct KnownGrant {
     pub(super) ended: Option<Reason>,
     #[serde(default)]
     pub(super) signed_out: bool,
+    /// Signed out, and not seen yet that its tokens are gone from the vault.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unwiped: bool,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     #[serde(default)]
@@ -82,6 +85,8 @@ pub(super) struct Known {
     path: PathBuf,
     content: Mutex<Content>,
     changed: Notify,
+    /// Held while the file is written, so that nothing older comes after.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Known {
@@ -101,7 +106,7 @@ impl Known {
         for (service, tool, at) in &content.used {
             usage.restore(service.clone(), tool.clone(), *at);
         }
-        Ok(Self { path, content: Mutex::new(content), changed: Notify::new() })
+        Ok(Self { path, content: Mutex::new(content), changed: Notify::new(), writing: tokio::sync::Mutex::default() })
     }
 
     pub(super) fn identity(&self, account: &AccountName) -> Option<Identity> {
@@ -137,6 +142,13 @@ impl Known {
     pub(super) fn ever_signed_in(&self, account: &AccountName) -> bool {
         let content = self.lock();
         content.accounts.get(account).is_some_and(|known| known.grants.values().any(|grant| grant.generation.0 > 0))
+    }
+
+    /// Whether there are tokens of this account, as far as was last known.
+    pub(super) fn is_signed_in(&self, account: &AccountName) -> bool {
+        let content = self.lock();
+        let lives = |grant: &KnownGrant| grant.generation.0 > 0 && grant.ended.is_none() && !grant.signed_out;
+        content.accounts.get(account).is_some_and(|known| known.grants.values().any(lives))
     }
 
     /// What was asked for and refused.
@@ -199,6 +211,27 @@ impl Known {
         }
     }
 
+    /// The person signs out of this grant. [`Known::write_now`] before its tokens are wiped: whoever starts after
+    /// a crash knows then what was wanted.
+    pub(super) fn signs_out(&self, grant: &GrantId) {
+        let generation = self.last(grant).unwrap_or_default().generation;
+        self.set_grant(grant, KnownGrant { generation, signed_out: true, unwiped: true, ..KnownGrant::default() });
+    }
+
+    /// The tokens of a grant that the person signed out of are gone from the vault.
+    pub(super) fn wiped(&self, grant: &GrantId) {
+        if let Some(known) = self.last(grant).filter(|known| known.unwiped) {
+            self.set_grant(grant, KnownGrant { unwiped: false, ..known });
+        }
+    }
+
+    /// Grants that the person signed out of, whose tokens may be in the vault all the same.
+    pub(super) fn unwiped(&self) -> Vec<GrantId> {
+        let accounts: Vec<AccountName> = self.lock().accounts.keys().cloned().collect();
+        let grants = accounts.iter().flat_map(|account| self.grants(account));
+        grants.filter(|grant| self.last(grant).is_some_and(|known| known.unwiped)).collect()
+    }
+
     pub(super) fn forget(&self, account: &AccountName) {
         self.lock().accounts.remove(account);
         self.changed.notify_one();
@@ -209,10 +242,16 @@ impl Known {
         loop {
             self.changed.notified().await;
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let (path, content) = (self.path.clone(), self.content(usage));
-            // A disk may be slow; no request waits for it.
-            let _ = tokio::task::spawn_blocking(move || write(&path, &content)).await;
+            self.write_now(usage).await;
         }
+    }
+
+    /// Writes, and returns once that is on the disk.
+    pub(super) async fn write_now(&self, usage: &Usage) {
+        let _one_at_a_time = self.writing.lock().await;
+        let (path, content) = (self.path.clone(), self.content(usage));
+        // A disk may be slow; no request waits for it.
+        let _ = tokio::task::spawn_blocking(move || write(&path, &content)).await;
     }
 
     /// Writes now, at the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::core::{Core, lock};
 use super::settings::{digest, new_key};
 use crate::config::KeyDigest;
-use crate::control::{Failure, ToolKey};
+use crate::control::{Failure, Through, ToolKey};
 use crate::model::ToolName;
 use crate::wording;
 
@@ -17,9 +17,9 @@ pub(crate) struct Loan {
 }
 
 impl Core {
-    /// Lends a key of this tool, for what the tool may use. `forward`: also what a program needs to reach it
-    /// through the forward proxy, if that is on.
-    pub(crate) fn lend(&self, name: &ToolName, forward: bool) -> Result<(ToolKey, Loan), Failure> {
+    /// Lends a key of this tool, for what the tool may use; with what a program needs to reach that through the
+    /// forward proxy, where it is wanted.
+    pub(crate) fn lend(&self, name: &ToolName, forward: Through) -> Result<(ToolKey, Loan), Failure> {
         let config = self.config();
         let tool = config.tools.get(name).ok_or_else(|| wording::unknown_tool(name))?;
         let key = new_key();
@@ -27,7 +27,8 @@ impl Core {
         lock(&self.lent).insert(loan.key, name.clone());
         let forwarded = self.forwarded(&config, tool, loan.key, forward)?;
         self.apply();
-        self.changed_by_person(&wording::key_lent(name), |record| record.tool = Some(name.clone()));
+        let alone = forward == Through::Anyway && !config.proxy.forward;
+        self.changed_by_person(&wording::key_lent(name, alone), |record| record.tool = Some(name.clone()));
         Ok((ToolKey { forward: forwarded, ..self.tool_key(name, tool, Some(key)) }, loan))
     }
 }
@@ -46,7 +47,7 @@ impl Drop for Loan {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
             lock(&core.lent).remove(&self.key);
-            core.proxy.forwarding.authorities.end_run(&self.key);
+            core.proxy.forwarding.end_run(&self.key);
             core.apply();
         }
     }

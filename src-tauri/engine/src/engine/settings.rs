@@ -15,10 +15,9 @@ use crate::activity::Kind;
 use crate::config::ServiceConfig;
 use crate::config::{Config, KeyDigest, ToolConfig};
 use crate::confirm::{Answer, Question};
-use crate::control::{AddTool, Failure, Judged, ToolKey};
-use crate::model::{AccountName, ExpiredAnswer, ProviderName, ServiceName, ToolName};
+use crate::control::{AddTool, Failure, Judged, ProviderChanged, ToolKey};
+use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
-use crate::provider::{client_key_item, client_secret_item};
 use crate::proxy::Program;
 use crate::rules;
 use crate::rules::saved::{self, Saved};
@@ -27,49 +26,27 @@ use crate::session::state::Want;
 use crate::wording;
 
 impl Core {
-    /// Removes the account, its services, and the provider that it was the last at.
-    pub(super) async fn remove_account(&self, account: &AccountName) -> Result<(), Failure> {
-        let orphan = self.edit(|config, document| {
-            for (service, _) in config.services.iter().filter(|(_, service)| service.account == *account) {
-                remove_service(document, service);
-            }
-            remove(document, "accounts", account.as_str());
-            // A provider that nobody is left at goes too, with its client secret and key.
-            let provider = config.accounts.get(account).map(|settings| settings.provider.clone());
-            let others = |name: &ProviderName| {
-                config.accounts.iter().any(|(other, settings)| other != account && settings.provider == *name)
-            };
-            let orphan = provider.filter(|name| !others(name));
-            if let Some(name) = &orphan {
-                remove(document, "providers", name.as_str());
-            }
-            let issuer = |name: &ProviderName| config.providers.get(name).map(|provider| provider.issuer.clone());
-            Ok(orphan.and_then(|name| issuer(&name).map(|issuer| (name, issuer))))
-        })?;
-        if let Some((provider, issuer)) = orphan {
-            for item in [client_secret_item(&provider, &issuer), client_key_item(&provider)] {
-                let item = item.map_err(|e| wording::vault_failure(&e))?;
-                self.vault.delete(&item).await.map_err(|e| wording::vault_failure(&e))?;
-            }
-        }
-        self.proxy.asks.forget(|grant| grant.account == *account);
-        self.bell.settled(account);
-        self.known.forget(account);
-        self.changed_by_person(&wording::account_removed(account), |record| record.account = Some(account.clone()));
-        Ok(())
-    }
-
-    /// Changes what the account's provider knows us by. Tokens of another client are no longer used.
+    /// Changes what the account's provider knows us by. Tokens of another client are no longer used, so who is
+    /// signed in there must sign in again: only with `agreed`.
     pub(crate) async fn provider_set(
         &self,
         account: &AccountName,
         client_id: Option<String>,
         client_key_id: Option<String>,
         secrets: Secrets,
-    ) -> Result<(), Failure> {
+        agreed: bool,
+    ) -> Result<ProviderChanged, Failure> {
         let config = self.config();
         let name = &config.accounts.get(account).ok_or_else(|| wording::unknown_account(account))?.provider;
         let settings = config.providers.get(name).ok_or_else(|| wording::unknown_account(account))?;
+        let mut ended = Vec::new();
+        if client_id.as_ref().is_some_and(|id| *id != settings.client_id) {
+            let there = config.accounts.iter().filter(|(_, settings)| settings.provider == *name);
+            ended.extend(there.map(|(account, _)| account.clone()).filter(|account| self.known.is_signed_in(account)));
+        }
+        if !ended.is_empty() && !agreed {
+            return Err(wording::slips::would_end_sign_ins(name, &ended));
+        }
         if let Some(key) = &secrets.key {
             SigningKey::from_pem(key).map_err(|e| wording::bad_client_key(&e))?;
         }
@@ -97,7 +74,7 @@ impl Core {
         lock(&self.providers).remove(name);
         self.restart_sessions_at(name);
         self.changed_by_person(&wording::provider_changed(name), |_| ());
-        Ok(())
+        Ok(ProviderChanged { account: account.clone(), done: true, ended })
     }
 
     /// Changes an account's settings.
@@ -341,7 +318,7 @@ impl Core {
             _ => self.address_of(service),
         };
         let urls: BTreeMap<_, _> = tool.services.iter().map(|service| (service.clone(), address(service))).collect();
-        ToolKey { tool: name.clone(), key, urls, forward: None }
+        ToolKey { tool: name.clone(), key, urls, key_in_path: tool.key_in_path, forward: None }
     }
 
     pub(super) fn must_have_service(&self, service: &ServiceName) -> Result<(), Failure> {

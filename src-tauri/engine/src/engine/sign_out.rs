@@ -7,6 +7,7 @@ use crate::control::{Failure, Notice, SignedOut};
 use crate::faults;
 use crate::model::{AccountName, GrantId};
 use crate::provider::{Provider, Revocation};
+use crate::secret::Secret;
 use crate::session::failure::Reason;
 use crate::session::state::State;
 use crate::session::tokens::{self, TokenSet};
@@ -26,14 +27,20 @@ impl Core {
         let provider = self.provider(&config, account);
         // Whoever still sits at the provider's page would sign in again what is being signed out.
         self.end_sign_ins(account).await;
-        let (mut trouble, mut worst) = (None, Revocation::Nothing);
+        let (mut trouble, mut worst, mut sign_ins) = (None, Revocation::Nothing, 0);
         for session in self.sessions_of(account).values() {
             // What was never read could not be revoked.
             session.known().await;
             let held = self.held(session, provider.as_ref()).await;
+            sign_ins += usize::from(!matches!(held, Held::Nothing));
             faults::point("sign-out-before");
+            self.note_sign_out(session.grant()).await;
+            faults::point("sign-out-noted");
             let wiped = session.sign_out().await;
             faults::point("sign-out-wiped");
+            if wiped.is_ok() {
+                self.known.wiped(session.grant());
+            }
             worst = worst.max(take_back(provider.as_ref(), held).await);
             faults::point("sign-out-revoked");
             // One that can't be wiped keeps no other from being wiped.
@@ -43,7 +50,10 @@ impl Core {
         for grant in self.known.grants(account) {
             if !lock(&self.sessions).contains_key(&grant) {
                 match self.wipe(&grant, provider.as_ref()).await {
-                    Ok(revocation) => worst = worst.max(revocation),
+                    Ok(revocation) => {
+                        sign_ins += usize::from(revocation != Revocation::Nothing);
+                        worst = worst.max(revocation);
+                    }
                     Err(why) => trouble = trouble.or(Some(why)),
                 }
             }
@@ -65,10 +75,46 @@ impl Core {
             record.account = Some(account.clone());
             record.text = text;
         });
-        if forget {
-            self.remove_account(account).await?;
+        let removed = if forget { Some(self.remove_account(account, sign_ins).await?) } else { None };
+        Ok(SignedOut { account: account.clone(), done: true, provider: worst, provider_words: words, removed })
+    }
+
+    /// Notes on the disk that the person signs out, before anything is wiped: killed in between, the next start
+    /// finishes it ([`Core::finish_sign_outs`]).
+    async fn note_sign_out(&self, grant: &GrantId) {
+        if !self.is_ephemeral(&grant.account) {
+            self.known.signs_out(grant);
+            self.known.write_now(&self.usage).await;
         }
-        Ok(SignedOut { account: account.clone(), done: true, provider: worst, provider_words: words })
+    }
+
+    /// Finishes what a crash came into: wipes the tokens of grants that the person signed out of, and tells the
+    /// provider. A vault that is locked is tried again at the next start; until then nobody uses what it holds.
+    pub(super) fn finish_sign_outs(&self) {
+        let config = self.config();
+        for grant in self.known.unwiped() {
+            let Ok(item) = item_of(&grant) else { continue };
+            // Both take their place in the vault's queue now, before any sign-in of this run can write.
+            let (stored, deleted) = (self.vault.read(&item), self.vault.delete(&item));
+            let provider = self.provider(&config, &grant.account);
+            let core = self.this.clone();
+            tokio::spawn(async move {
+                let (stored, deleted) = (stored.await, deleted.await);
+                let Some(core) = core.upgrade() else { return };
+                if let Err(why) = deleted {
+                    return tracing::warn!(%grant, "signed out, and not wiped yet: {why}");
+                }
+                core.known.wiped(&grant);
+                let tokens = stored.ok().flatten().and_then(|stored| tokens_of(&stored, provider.as_ref()));
+                let Some(tokens) = tokens else { return };
+                let revocation = take_back(provider.as_ref(), Held::Tokens(tokens)).await;
+                let title = core.titles(&core.config(), &grant.account).1;
+                core.activity.record(Kind::SignedOut, |record| {
+                    record.account = Some(grant.account.clone());
+                    record.text = wording::signed_out(&title, &wording::at_provider(revocation));
+                });
+            });
+        }
     }
 
     /// Ends the account's sign-ins under way; returns once none of them can bring tokens any more.
@@ -104,19 +150,24 @@ impl Core {
     async fn stored(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<Option<TokenSet>, VaultError> {
         let vault = if self.is_ephemeral(&grant.account) { &self.memory } else { &self.vault };
         let stored = vault.read(&item_of(grant)?).await?;
-        let owner = provider.map(|provider| provider.registration().into());
-        let read = |(stored, owner)| tokens::from_item(stored, owner).ok();
-        Ok(stored.as_ref().zip(owner.as_ref()).and_then(read).map(|(tokens, _)| tokens))
+        Ok(stored.and_then(|stored| tokens_of(&stored, provider)))
     }
 
     /// Revokes and deletes what the vault holds of a grant that no service uses.
     async fn wipe(&self, grant: &GrantId, provider: Option<&Provider>) -> Result<Revocation, VaultError> {
         let tokens = self.stored(grant, provider).await?;
+        self.note_sign_out(grant).await;
         self.vault.delete(&item_of(grant)?).await?;
         let revocation = take_back(provider, tokens.map_or(Held::Nothing, Held::Tokens)).await;
         self.known.forget_grant(grant);
         Ok(revocation)
     }
+}
+
+/// The tokens of an item, if they are of this provider's client.
+fn tokens_of(stored: &Secret, provider: Option<&Provider>) -> Option<TokenSet> {
+    let owner = provider?.registration().into();
+    tokens::from_item(stored, &owner).ok().map(|(tokens, _)| tokens)
 }
 
 enum Held {

@@ -36,11 +36,17 @@ impl Core {
         let commit = Box::new(move || {
             let Some(core) = core.upgrade() else { return Err("Signbell is ending".to_owned()) };
             let _one_at_a_time = lock(&core.edits);
+            if core.file_is_gone() {
+                return Err(wording::config_gone(wording::language::Language::En, &path));
+            }
             let written = config::edit(&path, |document| -> Result<(), ConfigError> {
                 document["vault"]["kind"] = toml_edit::value(wanted.as_str());
                 Ok(())
             });
-            written.map(drop).map_err(|e| e.to_string())
+            written.map_err(|e| e.to_string())?;
+            // Else it would be taken for an edit by hand. Of what else the file says the watch is the judge.
+            lock(&core.settings).file.vault.kind = wanted;
+            Ok(())
         });
         let moved = self.vault.move_to(to, items, commit).await.map_err(|e| match e {
             MoveError::Store(why) => wording::vault_not_moved(&why),

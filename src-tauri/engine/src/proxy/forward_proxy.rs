@@ -15,6 +15,7 @@ mod outside;
 mod refusal;
 mod tunnel;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +42,9 @@ pub struct ForwardProxy {
     /// Who vouches for the hosts of services.
     pub authorities: Authorities,
     on: AtomicBool,
+    /// Runs that the person started with it (`signbell run --forward`): they may use it while it is off, and
+    /// nobody else may.
+    runs: Mutex<HashSet<KeyDigest>>,
     /// Ends every tunnel when it is turned off.
     tunnels: Mutex<CancellationToken>,
     way_out: Mutex<WayOut>,
@@ -57,13 +61,20 @@ impl ForwardProxy {
     /// Off.
     #[must_use]
     pub fn new(authorities: Authorities, way_out: WayOut) -> Self {
-        Self { authorities, on: AtomicBool::new(false), tunnels: Mutex::default(), way_out: Mutex::new(way_out) }
+        Self {
+            authorities,
+            on: AtomicBool::new(false),
+            runs: Mutex::default(),
+            tunnels: Mutex::default(),
+            way_out: Mutex::new(way_out),
+        }
     }
 
     /// Turns it on, or off with all of its tunnels; returns whether it was otherwise.
     pub fn turn(&self, on: bool) -> bool {
         let differs = self.on.swap(on, Ordering::Relaxed) != on;
-        if !on {
+        // While it was off there are none but those of runs that may use it all the same.
+        if differs && !on {
             std::mem::take(&mut *lock(&self.tunnels)).cancel();
         }
         differs
@@ -75,14 +86,30 @@ impl ForwardProxy {
         self.on.load(Ordering::Relaxed)
     }
 
+    /// The run with this key may use it, whether it is on or off.
+    pub fn begin_run(&self, key: KeyDigest) {
+        lock(&self.runs).insert(key);
+    }
+
+    /// The run is over: nothing of it is left.
+    pub fn end_run(&self, key: &KeyDigest) {
+        lock(&self.runs).remove(key);
+        self.authorities.end_run(key);
+    }
+
+    /// Whether who shows this key may use it.
+    fn serves(&self, key: &KeyDigest) -> bool {
+        self.is_on() || lock(&self.runs).contains(key)
+    }
+
     /// Hosts that are nobody's service are reached by this from now on.
     pub fn reach_by(&self, way_out: WayOut) {
         *lock(&self.way_out) = way_out;
     }
 
-    /// Whether a request at the port is for it.
+    /// Whether a request at the port is for it, and there is anybody whom it serves.
     pub(super) fn is_asked(&self, parts: &Parts) -> bool {
-        self.is_on() && (parts.method == Method::CONNECT || parts.uri.authority().is_some())
+        takes_us_for_a_proxy(parts) && (self.is_on() || !lock(&self.runs).is_empty())
     }
 
     fn until_off(&self) -> CancellationToken {
@@ -92,6 +119,11 @@ impl ForwardProxy {
     fn way_out(&self) -> WayOut {
         lock(&self.way_out).clone()
     }
+}
+
+/// Whether a request has the form that only a proxy is sent (RFC 9112 sections 3.2.2 and 3.2.3).
+pub(super) fn takes_us_for_a_proxy(parts: &Parts) -> bool {
+    parts.method == Method::CONNECT || parts.uri.authority().is_some()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,6 +139,9 @@ pub(super) async fn answer(conversation: &Conversation, call: &mut Call) -> Resu
     identify::check_peer(conversation.peer)?;
     let routes = proxy.routes();
     let tool = identify::tool_at_a_proxy(&call.parts, &routes, &proxy.guesses)?;
+    if !proxy.forwarding.serves(&tool.key) {
+        return Err(ForwardRefusal::Off.into());
+    }
     if call.parts.method == Method::CONNECT {
         connect(conversation, call, &routes, tool).await
     } else {
@@ -185,7 +220,7 @@ async fn absolute(proxy: &Proxy, call: &mut Call, routes: &Routes, tool: &Tool) 
 /// # Errors
 /// [`Refusal`].
 pub(super) async fn inside(proxy: &Proxy, opened: &Opened, call: &mut Call) -> Result<Response<Body>, Refusal> {
-    if !proxy.forwarding.is_on() {
+    if !proxy.forwarding.serves(&opened.key) {
         return Err(ForwardRefusal::Off.into());
     }
     let routes = proxy.routes();

@@ -174,7 +174,14 @@ impl Refusal {
 
     /// Whether the other end is no program that may ask at all.
     pub(super) fn is_to_a_stranger(&self) -> bool {
-        matches!(self, Self::TooManyGuesses(_) | Self::ForeignHost | Self::WebPage | Self::ForeignUser)
+        matches!(
+            self,
+            Self::TooManyGuesses(_)
+                | Self::ForeignHost
+                | Self::WebPage
+                | Self::ForeignUser
+                | Self::Forward(ForwardRefusal::Off)
+        )
     }
 
     fn status(&self, caller: &Caller) -> StatusCode {

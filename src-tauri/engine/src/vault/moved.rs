@@ -1,5 +1,7 @@
 //! Moving what is kept from one store to another, on the vault's own thread: no other job comes between.
 
+use std::collections::BTreeSet;
+
 use super::{ItemName, SecretStore, VaultError, write_and_compare};
 
 /// What has to be so before the new store counts: that the person's choice is written down.
@@ -33,14 +35,20 @@ pub(crate) struct Moved {
 }
 
 impl Move {
+    /// `written` is moved too: names that nobody knew when the list was made.
+    ///
     /// Each item is written and read back before the new store counts, and wiped in the old one after that.
-    pub(super) fn run(self, store: &mut Box<dyn SecretStore>) -> Result<Moved, MoveError> {
+    pub(super) fn run(
+        self,
+        store: &mut Box<dyn SecretStore>,
+        written: &BTreeSet<ItemName>,
+    ) -> Result<Moved, MoveError> {
         let Self { to, items, commit } = self;
-        let mut written = Vec::new();
+        let mut there = Vec::new();
         let copy = || -> Result<(), VaultError> {
-            for item in items {
+            for item in written.iter().cloned().chain(items).collect::<BTreeSet<_>>() {
                 if let Some(secret) = store.read(&item)? {
-                    written.push(item.clone());
+                    there.push(item.clone());
                     write_and_compare(&*to, &item, &secret)?;
                 }
             }
@@ -48,14 +56,14 @@ impl Move {
         };
         let copied = copy().map_err(MoveError::from).and_then(|()| commit().map_err(MoveError::Choice));
         if let Err(error) = copied {
-            for item in &written {
+            for item in &there {
                 // What stays there can't be used by anybody who could not use the old one.
                 let _ = to.delete(item);
             }
             return Err(error);
         }
         let old = std::mem::replace(store, to);
-        let left_behind = written.iter().filter(|item| old.delete(item).is_err()).count();
-        Ok(Moved { items: written.len(), left_behind })
+        let left_behind = there.iter().filter(|item| old.delete(item).is_err()).count();
+        Ok(Moved { items: there.len(), left_behind })
     }
 }

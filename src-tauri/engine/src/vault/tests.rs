@@ -68,6 +68,20 @@ async fn everything_moves_or_nothing_does() {
 }
 
 #[tokio::test]
+async fn what_is_written_after_the_list_was_made_moves_too() {
+    let (old, new) = (Arc::new(FaultyStore::default()), Arc::new(FaultyStore::default()));
+    let vault = vault(&old);
+    // The list is empty: this item's writer was faster than whoever is told of it.
+    vault.write(&name("client-secret:new"), &Secret::new("a")).await.unwrap();
+    vault.write(&name("grant:gone"), &Secret::new("b")).await.unwrap();
+    vault.delete(&name("grant:gone")).await.unwrap();
+    let moved = vault.move_to(Box::new(Arc::clone(&new)), [], Box::new(|| Ok(()))).await;
+    assert_eq!(moved, Ok(Moved { items: 1, left_behind: 0 }));
+    assert_eq!(new.read(&name("client-secret:new")), Ok(Some(Secret::new("a"))));
+    assert_eq!(old.read(&name("client-secret:new")), Ok(None));
+}
+
+#[tokio::test]
 async fn t3_a_hanging_store_times_out_and_still_writes_in_order() {
     let store = Arc::new(FaultyStore::default());
     let vault = vault(&store);

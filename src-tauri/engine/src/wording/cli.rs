@@ -4,7 +4,7 @@
 use std::io;
 
 use super::failure;
-use crate::control::{Answer, Failure, FailureKind, SignedIn};
+use crate::control::{Answer, Failure, FailureKind, Removed, SignedIn};
 use crate::model::{AccountName, ServiceName, ToolName};
 use crate::view::StateName;
 
@@ -24,6 +24,8 @@ pub const NO_ACTIVITY: &str = "Nothing happened yet.";
 pub const NOBODY_NEEDS_YOU: &str = "No account needs you.";
 pub const NEVER: &str = "never";
 pub const KEY_ONCE: &str = "The key is shown this once. Its tool sends it as \"Authorization: Bearer KEY\".";
+
+pub const KEY_IN_PATH_ONCE: &str = "The key is shown this once. It is part of the address: the tool sends nothing else, and whoever sees the address has it.";
 
 pub fn output_failed(error: &io::Error) -> Failure {
     let code = if error.kind() == io::ErrorKind::BrokenPipe { OUTPUT_CLOSED } else { "output" };
@@ -216,6 +218,10 @@ pub fn tool_widened(tool: &str) -> String {
     format!("The tool \"{tool}\" keeps its key.")
 }
 
+pub fn tool_keeps_its_path(tool: &str) -> String {
+    format!("The tool \"{tool}\" keeps its key, which stands for KEY in its addresses.")
+}
+
 /// How an account stands after a sign-in or a renewal; `until` is already a time of day.
 pub fn stands(signed_in: &SignedIn, until: Option<&str>) -> String {
     let who = match &signed_in.identity {
@@ -257,6 +263,39 @@ pub fn changed(account_or_so: &str) -> String {
 
 pub fn removed(what: &str) -> String {
     format!("Removed \"{what}\".")
+}
+
+/// What went with an account that was forgotten.
+pub fn forgotten(account: &AccountName, removed: &Removed) -> String {
+    fn names<N: std::fmt::Display>(names: &[N]) -> String {
+        names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    }
+    let mut with = Vec::new();
+    match removed.services.as_slice() {
+        [] => {}
+        [_] => with.push(format!("its service {}", names(&removed.services))),
+        services => with.push(format!("its services {}", names(services))),
+    }
+    match removed.sign_ins {
+        0 => {}
+        1 => with.push("its sign-in".to_owned()),
+        many => with.push(format!("its {many} sign-ins")),
+    }
+    if removed.client_secret {
+        with.push("the client secret at its provider".to_owned());
+    }
+    if removed.client_key {
+        with.push("the client's private key".to_owned());
+    }
+    let with = match with.as_slice() {
+        [] => String::new(),
+        with => format!(", with {}", with.join(", ")),
+    };
+    let tools = match removed.tools.as_slice() {
+        [] => String::new(),
+        tools => format!(" What could use it keeps its key and the rest: {}.", names(tools)),
+    };
+    format!("Removed \"{account}\"{with}.{tools}")
 }
 
 pub fn signed_out(account: &AccountName, at_provider: &str) -> String {

@@ -35,8 +35,8 @@ pub fn forward_refusal(refusal: &ForwardRefusal) -> Refused {
         ),
         ForwardRefusal::Off => refused(
             "Forward proxy off",
-            "Signbell's forward proxy was turned off.",
-            "Turn it on with `signbell forward on`.",
+            "Signbell's forward proxy is off, so nothing goes through it.",
+            "Turn it on with `signbell forward on`, or start the program with `signbell run --forward`.",
         ),
         ForwardRefusal::OtherHost => refused(
             "Other host",
@@ -105,7 +105,7 @@ pub fn forwarding_unconfirmed() -> Failure {
 #[must_use]
 pub fn forwarding_stands(forwarding: &Forwarding) -> String {
     if !forwarding.on {
-        return "The forward proxy is off. Turn it on with `signbell forward on`.".into();
+        return "The forward proxy is off. Turn it on with `signbell forward on`, or start one program with `signbell run --forward`.".into();
     }
     let hosts: Vec<&str> = forwarding.hosts.iter().map(String::as_str).collect();
     let opened = match hosts.as_slice() {
@@ -123,11 +123,16 @@ pub fn forwarding_stands(forwarding: &Forwarding) -> String {
 #[must_use]
 pub fn trust_forwarding(forwarding: &Forwarding) -> String {
     let Some(file) = &forwarding.certificate else {
-        return "There is no authority to trust yet. `signbell forward on` makes one.".into();
+        let off = if forwarding.on { "" } else { "The forward proxy is off. " };
+        return format!("{off}There is no authority to trust yet. `signbell forward on` makes one.");
     };
     let address = forwarding.address.trim_start_matches("http://");
+    let off = match forwarding.on {
+        true => "",
+        false => "The forward proxy is off: nothing of this works until you turn it on with `signbell forward on`.\n",
+    };
     format!(
-        "`signbell run --tool NAME -- COMMAND` does all of this by itself, for one run.\n\
+        "{off}`signbell run --tool NAME -- COMMAND` does all of this by itself, for one run.\n\
          To set a program up by hand, give it these; KEY is the key of its tool:\n  \
          HTTPS_PROXY=http://signbell:KEY@{address}\n  \
          NODE_EXTRA_CA_CERTS={file}   (Node adds it to its own)\n\

@@ -134,6 +134,14 @@ pub fn export_missing(file: &str) -> Failure {
     failure(FailureKind::Failed, "no_file", format!("There is no file {file}."))
 }
 
+pub fn nothing_there(path: &str) -> Failure {
+    failure(
+        FailureKind::Failed,
+        "no_file",
+        format!("There is no file or folder {path}. Name another with --from, or leave it out for the usual place."),
+    )
+}
+
 pub fn changed_meanwhile() -> Failure {
     failure(
         FailureKind::Failed,

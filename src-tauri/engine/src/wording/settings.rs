@@ -128,6 +128,12 @@ pub fn network_banner(language: Language, error: &NetworkError) -> String {
     fill(language, "banner.network", &[("error", &error.to_string())])
 }
 
+/// The banner while the person's own file of authorities can't be used as it is now.
+#[must_use]
+pub fn authorities_banner(language: Language, error: &NetworkError) -> String {
+    fill(language, "banner.authorities", &[("error", &error.to_string())])
+}
+
 /// The banner while tokens are kept elsewhere than `config.toml` says.
 #[must_use]
 pub fn vault_choice_banner(language: Language, wanted: &str, kept: &str) -> String {

@@ -300,10 +300,14 @@ pub fn provider_changed(provider: &ProviderName) -> String {
     format!("What {provider} knows Signbell by was changed.")
 }
 
-/// A program has a key of a tool for as long as it runs.
+/// A program has a key of a tool for as long as it runs; `forwarding`: it may use the forward proxy, which is
+/// off.
 #[must_use]
-pub fn key_lent(tool: &ToolName) -> String {
-    format!("A key of {tool} was lent to a program.")
+pub fn key_lent(tool: &ToolName, forwarding: bool) -> String {
+    match forwarding {
+        true => format!("A key of {tool} was lent to a program, with the forward proxy for it alone."),
+        false => format!("A key of {tool} was lent to a program."),
+    }
 }
 
 /// The person gave a tool a new key.

@@ -10,20 +10,32 @@ use signbell_engine::wording::cli::doctor as words;
 
 use super::{Finding, State, found};
 
-/// The settings as the engine reads them; the defaults where they can't be used.
-pub(super) fn config(paths: &Paths) -> (Vec<Finding>, Settings) {
+/// `config.toml` as it lies there.
+pub(super) struct Config {
+    pub(super) findings: Vec<Finding>,
+    /// As the engine reads them; the defaults where they can't be used.
+    pub(super) settings: Settings,
+    /// What a running app says of the mistake in it, which is told already.
+    pub(super) banner: Option<String>,
+}
+
+/// Reads the settings as the engine does.
+pub(super) fn config(paths: &Paths) -> Config {
     let file = paths.config_file();
     let name = file.display().to_string();
-    let (first, settings) = match (Settings::load(&file), file.exists()) {
-        (Ok(settings), true) => (found("config", State::Ok, words::good_config(&name)), settings),
-        (Ok(settings), false) => (found("config", State::Ok, words::no_config(&name)), settings),
-        (Err(why), _) => (found("config", State::Problem, words::bad_config(&why)), Settings::default()),
+    let (first, settings, banner) = match (Settings::load(&file), file.exists()) {
+        (Ok(settings), true) => (found("config", State::Ok, words::good_config(&name)), settings, None),
+        (Ok(settings), false) => (found("config", State::Ok, words::no_config(&name)), settings, None),
+        (Err(mistake), _) => {
+            let first = found("config", State::Problem, words::bad_config(&mistake.what));
+            (first, Settings::default(), Some(mistake.banner))
+        }
     };
     let mut findings = vec![first];
     if std::fs::metadata(&file).is_ok_and(|metadata| metadata.mode() & 0o044 != 0) {
         findings.push(found("config", State::Note, words::config_open(&name)));
     }
-    (findings, settings)
+    Config { findings, settings, banner }
 }
 
 /// Where nobody answers: what is left of a Signbell, or one that hangs.
@@ -80,7 +92,7 @@ mod tests {
     fn a_mistake_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::below(folder.path());
-        let state = || config(&paths).0.first().map(|finding| (finding.state, finding.text.clone())).unwrap();
+        let state = || config(&paths).findings.first().map(|finding| (finding.state, finding.text.clone())).unwrap();
         assert_eq!(state().0, State::Ok);
         for (text, expected, says) in [
             ("# mine\n[proxy]\nport = 8402\n", State::Ok, "is good"),

@@ -45,7 +45,7 @@ impl Through {
     }
 }
 
-/// Nothing where the forward proxy is off.
+/// Nothing where the forward proxy is off, and the run was not started with it.
 ///
 /// # Errors
 /// Where the bundle can't be written.

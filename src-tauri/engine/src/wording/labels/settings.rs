@@ -93,4 +93,8 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
         "banner.vault_choice",
         "config.toml says that tokens are kept in: {wanted}; they are still in: {kept}. `signbell settings set vault.kind {wanted}` moves them; else put the old value back, or they are looked for there after the next start.",
     ),
+    (
+        "banner.authorities",
+        "The file of authorities was changed and can't be used: {error}. Those that were in it stay trusted until Signbell ends.",
+    ),
 ];

@@ -121,4 +121,8 @@ pub(super) const GERMAN: Labels = &[
         "banner.vault_choice",
         "config.toml sagt, wo die Tokens liegen: {wanted}; noch liegen sie hier: {kept}. `signbell settings set vault.kind {wanted}` zieht sie um; sonst den alten Wert wieder eintragen, oder sie werden ab dem nächsten Start dort gesucht.",
     ),
+    (
+        "banner.authorities",
+        "Die Datei der Zertifizierungsstellen wurde geändert und ist nicht zu gebrauchen: {error}. Den bisherigen wird vertraut, bis Signbell endet.",
+    ),
 ];
