@@ -25,6 +25,7 @@ use crate::ask;
 use crate::clipboard::Clipboard;
 use crate::connect::{Connecting, PlanView, Wished};
 use crate::demo::Demo;
+use crate::import::{FoundView, Importing, TakenView};
 use crate::watch::{Seen, usual_language};
 
 type Answer<T> = Result<T, Failure>;
@@ -42,6 +43,8 @@ pub(crate) struct Desk {
     pub(crate) demo: Demo,
     /// The change of a client's file that was shown last.
     pub(crate) connecting: Connecting,
+    /// What other programs have.
+    pub(crate) importing: Importing,
 }
 
 /// The newest view; where nothing is known yet, the first one.
@@ -273,6 +276,18 @@ pub(crate) async fn connect_plan(desk: Window<'_>, wish: Wished) -> Answer<PlanV
 #[tauri::command]
 pub(crate) async fn connect_apply(desk: Window<'_>) -> Answer<String> {
     desk.connecting.apply().await
+}
+
+/// What other programs on this machine have.
+#[tauri::command]
+pub(crate) async fn import_found(desk: Window<'_>) -> Answer<FoundView> {
+    desk.importing.found().await
+}
+
+/// Takes one of them over.
+#[tauri::command]
+pub(crate) async fn import_take(desk: Window<'_>, id: String, with_tokens: bool) -> Answer<TakenView> {
+    desk.importing.take(&id, with_tokens).await
 }
 
 #[tauri::command]

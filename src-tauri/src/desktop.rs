@@ -13,17 +13,43 @@ pub(crate) fn has_screen() -> bool {
     gtk::init().is_ok()
 }
 
-/// Whether the panel with the tray is dark. On the main thread, and not for every drawing: a desktop may
-/// have to be asked.
-pub(crate) fn panel_is_dark() -> bool {
-    let desktops = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
-    let is = |wanted: &str| desktops.split(':').any(|name| name == wanted);
-    // GNOME's top bar is black whatever the theme, Xfce's panel has a setting of its own, and elsewhere
-    // a panel has the theme's colours.
-    is("GNOME") || is("Unity") || (is("XFCE") && xfce_panel_is_dark()) || theme_is_dark()
+/// The ground that the tray's picture is seen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Panel {
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+    /// Nothing tells: the picture must be seen on both.
+    Unknown,
 }
 
-/// Calls `changed` on the main thread whenever [`panel_is_dark`] may have changed.
+/// The panel with the tray. On the main thread, and not for every drawing: a desktop may have to be asked.
+pub(crate) fn panel() -> Panel {
+    let desktops = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
+    panel_of(&desktops, xfce_panel_is_dark, theme_is_dark)
+}
+
+/// GNOME's top bar is black whatever the theme, Xfce's panel has a setting of its own, and on some desktops a
+/// panel has the theme's colours. Elsewhere, as where a panel was started by hand, it has any.
+fn panel_of(desktops: &str, xfce: impl Fn() -> Option<bool>, theme: impl Fn() -> bool) -> Panel {
+    const AS_THE_THEME: [&str; 5] = ["KDE", "MATE", "X-Cinnamon", "LXQt", "Budgie"];
+    let is = |wanted: &str| desktops.split(':').any(|name| name == wanted);
+    let of = |dark| if dark { Panel::Dark } else { Panel::Light };
+    if is("GNOME") || is("Unity") {
+        return Panel::Dark;
+    }
+    if is("XFCE") || desktops.is_empty() {
+        return match xfce() {
+            Some(true) => Panel::Dark,
+            Some(false) if is("XFCE") => of(theme()),
+            _ => Panel::Unknown,
+        };
+    }
+    if AS_THE_THEME.into_iter().any(is) { of(theme()) } else { Panel::Unknown }
+}
+
+/// Calls `changed` on the main thread whenever [`panel`] may have changed.
 pub(crate) fn on_theme_change(changed: impl Fn() + Clone + 'static) {
     if let Some(settings) = gtk::Settings::default() {
         let again = changed.clone();
@@ -32,7 +58,8 @@ pub(crate) fn on_theme_change(changed: impl Fn() + Clone + 'static) {
     }
 }
 
-fn xfce_panel_is_dark() -> bool {
+/// What Xfce was told; nothing where nobody answers.
+fn xfce_panel_is_dark() -> Option<bool> {
     const PATIENCE_MS: i32 = 500;
     let ask = || -> Result<Variant, Box<dyn std::error::Error>> {
         let answer = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE)?.call_sync(
@@ -48,7 +75,7 @@ fn xfce_panel_is_dark() -> bool {
         )?;
         Ok(answer)
     };
-    ask().ok().and_then(|answer| answer.child_value(0).as_variant()?.get()).unwrap_or(false)
+    ask().ok().and_then(|answer| answer.child_value(0).as_variant()?.get())
 }
 
 /// Themes are named as they like, so their colour is looked at.
@@ -67,6 +94,26 @@ fn is_dark(colour: &RGBA) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panel_that_nobody_tells_of_is_unknown() {
+        for (desktops, xfce, theme_is_dark, panel) in [
+            ("GNOME", None, false, Panel::Dark),
+            ("ubuntu:GNOME", None, false, Panel::Dark),
+            ("XFCE", Some(true), false, Panel::Dark),
+            ("XFCE", Some(false), false, Panel::Light),
+            ("XFCE", Some(false), true, Panel::Dark),
+            ("XFCE", None, false, Panel::Unknown),
+            ("KDE", None, true, Panel::Dark),
+            ("MATE", None, false, Panel::Light),
+            ("sway", None, false, Panel::Unknown),
+            ("", None, false, Panel::Unknown),
+            ("", None, true, Panel::Unknown),
+            ("", Some(true), false, Panel::Dark),
+        ] {
+            assert_eq!(panel_of(desktops, || xfce, || theme_is_dark), panel, "{desktops} {xfce:?} {theme_is_dark}");
+        }
+    }
 
     #[test]
     fn dark_and_light() {

@@ -14,6 +14,7 @@
 //! | [`ask`] | everything that is asked of the engine |
 //! | [`tray`] | the tray process: the icon, its menu, the window's process |
 //! | [`notify`] | the bell: a notification for each account that needs the person |
+//! | [`passphrase`] | the sealed file's passphrase, asked for at the tray's start |
 //! | [`window`] | the window process, and [`commands`], what its page may call |
 
 mod ask;
@@ -22,7 +23,9 @@ mod commands;
 mod connect;
 mod demo;
 mod desktop;
+mod import;
 mod notify;
+mod passphrase;
 mod plain;
 mod tray;
 mod watch;
@@ -34,10 +37,15 @@ use std::time::Duration;
 
 use signbell_engine::control::{Failure, Request};
 use signbell_engine::paths::Paths;
+use signbell_engine::secret::Secret;
+use signbell_engine::vault::{SealedFile, VaultError};
 use signbell_engine::{Engine, Options, StartError, wording};
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 use zeroizing_alloc::ZeroAlloc;
 
+use crate::passphrase::Why;
+use crate::watch::usual_language;
 use crate::window::{Leader, Page};
 
 /// Wipes what is freed: tokens pass through buffers of libraries that know nothing of secrets.
@@ -102,7 +110,7 @@ fn start(role: Role) -> Result<(), Failure> {
         .map_err(|e| wording::tray::toolkit_failed(&e.to_string()))?;
     tauri::async_runtime::set(runtime.handle().clone());
     match role {
-        Role::Tray => runtime.block_on(prepare_tray(&paths))?.map_or(Ok(()), |mine| tray::run(&paths, mine)),
+        Role::Tray => start_tray(&paths, &runtime),
         Role::Window { page, leader } => window::run(&paths, page, leader),
     }
 }
@@ -115,24 +123,51 @@ struct Mine {
     engine: Option<Engine>,
 }
 
-/// Takes the shell's lock and starts the engine. Nothing, where the tray is there already: then its
-/// window comes up instead.
-async fn prepare_tray(paths: &Paths) -> Result<Option<Mine>, Failure> {
+/// Why the engine did not start.
+enum NotStarted {
+    /// The sealed file wants its passphrase, which nobody gave.
+    Passphrase(Why),
+    Failed(Failure),
+}
+
+/// Runs the tray; the person is asked for the passphrase where that is all that is missing.
+fn start_tray(paths: &Paths, runtime: &Runtime) -> Result<(), Failure> {
+    let Some(lock) = runtime.block_on(take_lock(paths))? else { return Ok(()) };
+    let mut typed = None;
+    let engine = loop {
+        match runtime.block_on(start_engine(paths, typed.take())) {
+            Ok(engine) => break engine,
+            Err(NotStarted::Failed(failure)) => return Err(failure),
+            Err(NotStarted::Passphrase(why)) => match passphrase::ask(usual_language(), why) {
+                Some(passphrase) => typed = Some(passphrase),
+                // They know that it is not started.
+                None => return Ok(()),
+            },
+        }
+    };
+    tray::run(paths, Mine { _lock: lock, engine })
+}
+
+/// Takes the shell's lock. Nothing, where the tray is there already: then its window comes up instead.
+async fn take_lock(paths: &Paths) -> Result<Option<File>, Failure> {
     paths.create().map_err(|e| wording::tray::no_folder("Signbell's folder", &e))?;
     let lock_file = paths.shell_lock();
     let trouble = |e: std::io::Error| wording::tray::no_folder(&lock_file.display().to_string(), &e);
     let lock = File::options().create(true).append(true).open(&lock_file).map_err(trouble)?;
     match lock.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return raise_window(paths).await.map(|()| None),
-        Err(std::fs::TryLockError::Error(e)) => return Err(trouble(e)),
+        Ok(()) => Ok(Some(lock)),
+        Err(std::fs::TryLockError::WouldBlock) => raise_window(paths).await.map(|()| None),
+        Err(std::fs::TryLockError::Error(e)) => Err(trouble(e)),
     }
-    Ok(Some(Mine { _lock: lock, engine: start_engine(paths).await? }))
 }
 
 /// Nothing, where another process runs it already: then it doesn't matter how we would have.
-async fn start_engine(paths: &Paths) -> Result<Option<Engine>, Failure> {
-    let started = match Options::from_env(paths.clone()) {
+async fn start_engine(paths: &Paths, typed: Option<Secret>) -> Result<Option<Engine>, NotStarted> {
+    let options = match typed {
+        Some(passphrase) => Options::from_env_with(paths.clone(), passphrase),
+        None => Options::from_env(paths.clone()),
+    };
+    let started = match options {
         Ok(options) => Engine::start(options).await,
         Err(_) if ask::done(&paths.engine_socket(), &Request::Status).await.is_ok() => return Ok(None),
         Err(e) => Err(e),
@@ -140,7 +175,12 @@ async fn start_engine(paths: &Paths) -> Result<Option<Engine>, Failure> {
     match started {
         Ok(engine) => Ok(Some(engine)),
         Err(StartError::AlreadyRunning) => Ok(None),
-        Err(e) => Err(wording::start_failure(&e)),
+        Err(StartError::PassphraseMissing) if SealedFile::exists(paths.sealed_folder()) => {
+            Err(NotStarted::Passphrase(Why::Open))
+        }
+        Err(StartError::PassphraseMissing) => Err(NotStarted::Passphrase(Why::New)),
+        Err(StartError::Vault(VaultError::WrongPassphrase)) => Err(NotStarted::Passphrase(Why::Wrong)),
+        Err(e) => Err(NotStarted::Failed(wording::start_failure(&e))),
     }
 }
 

@@ -180,7 +180,7 @@ impl Shell {
                 let view = self.view();
                 let found = view.as_deref().and_then(|view| view.services.iter().find(|s| s.service == service));
                 if let Some(Err(failure)) = found.map(|service| self.clipboard.copy(&service.address)) {
-                    self.bell.say(wording::tray::NAME.to_owned(), failure.message);
+                    self.bell.say(wording::tray::NAME.to_owned(), self.said(&failure));
                 }
             }
             Action::Confirm(id, answer) => self.spawn(Request::Confirm { id, answer }),
@@ -195,7 +195,7 @@ impl Shell {
         let shell = Arc::clone(self);
         tauri::async_runtime::spawn(async move {
             if let Err(failure) = ask::done(&shell.paths.engine_socket(), &request).await {
-                shell.bell.say(shell.title_for(request_account(&request)), failure.message);
+                shell.bell.say(shell.title_for(request_account(&request)), shell.said(&failure));
             }
         });
     }
@@ -208,7 +208,7 @@ impl Shell {
                 if let Err(failure) =
                     ask::sign_in(&shell.paths.engine_socket(), account.clone(), force, vec![], false).await
                 {
-                    shell.bell.say(shell.title_for(Some(&account)), failure.message);
+                    shell.bell.say(shell.title_for(Some(&account)), shell.said(&failure));
                 }
             }
         });
@@ -223,7 +223,7 @@ impl Shell {
         if let Err(e) = self.window.show(page).await {
             tracing::error!("the window could not be started: {e}");
             let failure = wording::tray::toolkit_failed(&e.to_string());
-            self.bell.say(wording::tray::NAME.to_owned(), failure.message);
+            self.bell.say(wording::tray::NAME.to_owned(), self.said(&failure));
         }
     }
 
@@ -237,6 +237,11 @@ impl Shell {
     /// The language of the last view; before the first, that of the environment.
     fn language(&self) -> Language {
         self.view().and_then(|view| view.language).unwrap_or_else(usual_language)
+    }
+
+    /// What failed, as a notification says it.
+    fn said(&self, failure: &Failure) -> String {
+        wording::labels::failure(self.language(), failure)
     }
 
     /// The heading of a failure's notification.

@@ -16,6 +16,7 @@ use crate::clipboard::Clipboard;
 use crate::commands::{self, Desk};
 use crate::connect::Connecting;
 use crate::demo::Demo;
+use crate::import::Importing;
 use crate::watch::{News, Seen, follow};
 
 const LABEL: &str = "main";
@@ -67,6 +68,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
         clipboard: Clipboard::default(),
         demo: Demo::default(),
         connecting: Connecting::new(&paths),
+        importing: Importing::new(&paths),
     };
     let app = tauri::Builder::default()
         .manage(desk)
@@ -83,6 +85,8 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
             commands::copy,
             commands::demo,
             commands::first_call,
+            commands::import_found,
+            commands::import_take,
             commands::labels,
             commands::decline,
             commands::later,

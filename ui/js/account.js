@@ -6,8 +6,9 @@ import { call } from './bridge.js';
 import { devicePanel } from './device.js';
 import { h, name } from './dom.js';
 import { glyph } from './glyphs.js';
-import { button, failure, mark } from './parts.js';
-import { act, state, toggle } from './store.js';
+import { button, failure } from './parts.js';
+import { rowHead } from './row.js';
+import { act, state } from './store.js';
 import { ago, moment, span } from './time.js';
 import { pieces, t } from './words.js';
 
@@ -27,29 +28,14 @@ export function accountRow(account, view, now) {
   return h(
     'li',
     { class: `row${needsPerson(account) ? ' needs' : ''}${open ? ' is-open' : ''}`, key: id, roam: `account-${id}`, 'data-home': `row-${id}` },
-    h(
-      'div',
-      { class: 'row-head' },
-      mark(account.provider),
-      h(
-        'div',
-        { class: 'row-text' },
-        h(
-          'h2',
-          { class: 'row-title' },
-          h(
-            'button',
-            {
-              type: 'button',
-              class: 'row-toggle',
-              id: `row-${id}`,
-              'aria-expanded': open,
-              'aria-controls': open ? `inside-${id}` : null,
-              on: { click: () => toggle(state.open, id) },
-            },
-            heading(account),
-          ),
-        ),
+    rowHead({
+      head: `row-${id}`,
+      id,
+      among: state.open,
+      inside: `inside-${id}`,
+      of: account.provider,
+      title: heading(account),
+      lines: [
         stateLine(account, now),
         account.waiting > 0 &&
           account.waiting_words &&
@@ -64,19 +50,15 @@ export function accountRow(account, view, now) {
           .slice(0, 3)
           .filter((request) => request.program)
           .map((request, i) => h('p', { class: 'row-waiting-by', key: `by-${i}`, dir: 'auto' }, request.words)),
-      ),
-      h(
-        'div',
-        { class: 'row-side' },
+      ],
+      side:
         needing ||
-          (account.signing_in && !account.ask) ||
-          account.state === 'signed_out' ||
-          account.state === 'unavailable'
+        (account.signing_in && !account.ask) ||
+        account.state === 'signed_out' ||
+        account.state === 'unavailable'
           ? actions(account)
           : life(account, now),
-      ),
-      glyph('open', 'turn row-turn'),
-    ),
+    }),
     account.ask && askPanel(account),
     account.device && devicePanel(account),
     failure(`account-${id}`),

@@ -33,9 +33,10 @@ export function addressStep(view, adding) {
         },
       },
     }),
-    adding.at === 'address' && failure('add', { host: hostOf(adding.url) }),
+    adding.at === 'address' && failure('add', { host: hostOf(adding.url), service: hereAs(view, adding.url) }),
     picks(adding),
     h('div', { key: 'more' }, more(view)),
+    h('p', { class: 'hint', key: 'import' }, h('a', { class: 'link', id: 'add-import', href: '#import' }, t('import.open'))),
   ];
 }
 
@@ -141,7 +142,7 @@ export function typedService(form, adding) {
     throw {
       kind: 'usage',
       code: 'bad_address',
-      message: t(url ? 'add.bad_issuer' : 'add.bad_url'),
+      said: t(url ? 'add.bad_issuer' : 'add.bad_url'),
       step: 'address',
     };
   return {
@@ -163,6 +164,12 @@ export function typedService(form, adding) {
 function asPreset(typed) {
   const text = typed.trim().toLowerCase();
   return (state.presets ?? []).find(({ title }) => title.toLowerCase() === text)?.preset ?? (text || null);
+}
+
+// The service that has this address, if one has.
+function hereAs(view, typed) {
+  const bare = (url) => (asUrl(url) ?? '').replace(/\/+$/, '');
+  return view.services.find(({ url }) => bare(url) === bare(typed))?.service;
 }
 
 /** The host of what was typed, as far as it is an address. */

@@ -93,10 +93,10 @@ function submit(event, place, tool) {
       expired: tool?.expired ?? typed.get('expired'),
       key_in_path: tool?.key_in_path ?? typed.has('in_path'),
     };
-    if (!asked.tool) throw { kind: 'usage', code: 'bad_name', message: t('tool.bad_name') };
+    if (!asked.tool) throw { kind: 'usage', code: 'bad_name', said: t('tool.bad_name') };
     // Adding one that exists would widen it without saying so.
     if (!tool && state.view.tools.some((one) => one.tool === asked.tool))
-      throw { kind: 'usage', code: 'tool_exists', message: t('tool.exists', { tool: asked.tool }) };
+      throw { kind: 'usage', code: 'tool_exists', said: t('tool.exists', { tool: asked.tool }) };
     const made = await call('tool_add', { tool: asked });
     go('#tools');
     showKey(made, asked.key_in_path);

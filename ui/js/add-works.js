@@ -77,7 +77,7 @@ export function makeKey(adding) {
   const { service } = adding.added;
   return act('works-tool', async () => {
     const tool = asName(document.getElementById('works-tool')?.value ?? '');
-    if (!tool) throw { kind: 'usage', code: 'bad_name', message: t('tool.bad_name') };
+    if (!tool) throw { kind: 'usage', code: 'bad_name', said: t('tool.bad_name') };
     const asked = { tool, services: [service], expired: 'automatic', key_in_path: false };
     const made = await call('tool_add', { tool: asked });
     if (made.key) state.keys.set(tool, { tool, key: made.key, urls: { [service]: made.urls[service] } });

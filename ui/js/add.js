@@ -21,7 +21,7 @@ export const PLACE = 'add';
 const MORE = 'add-more';
 const STEPS = ['address', 'found', 'sign_in', 'works'];
 // What is missing after these is asked for under "more".
-const ASK_MORE = ['no_metadata', 'bad_resource_metadata', 'issuer_needed', 'name_taken', 'unknown_preset'];
+const ASK_MORE = ['no_metadata', 'bad_resource_metadata', 'issuer_needed', 'name_taken', 'already_added', 'unknown_preset'];
 
 // A server that offers to register programs, and then does not.
 const BY_HAND = { registration: 'needs-client-id', redirect: 'http://127.0.0.1/callback' };
@@ -229,7 +229,7 @@ function add(form) {
     const typed = new FormData(form);
     const id = typed.get('found-client-id')?.trim();
     if (adding.found.registration === 'needs-client-id' && !id)
-      throw { kind: 'usage', code: 'no_client_id', message: t('add.no_client_id'), step: 'registration' };
+      throw { kind: 'usage', code: 'no_client_id', said: t('add.no_client_id'), step: 'registration' };
     const secret = typed.get('found-client-secret')?.trim();
     const service = { ...adding.service };
     if (id) Object.assign(service, { client_id: id, client_secret: secret || null });

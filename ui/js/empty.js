@@ -40,6 +40,7 @@ export function empty() {
       button(t('empty.add'), { look: 'filled', type: 'submit', id: 'begin-add' }),
     ),
     h('p', { class: 'empty-or' }, h('span', null, t('or'))),
+    h('a', { class: 'button plain link', id: 'open-import', href: '#import' }, t('import.open')),
     button(t('empty.demo'), {
       look: 'plain link',
       place: 'demo',

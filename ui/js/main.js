@@ -9,6 +9,7 @@ import { confirms } from './confirm.js';
 import { connectSheet } from './connect.js';
 import { draw, h } from './dom.js';
 import { header } from './header.js';
+import { importSheet } from './import.js';
 import { keepInSight, keepZoom, rowKeys, zoomKeys } from './keys.js';
 import { button, failure } from './parts.js';
 import { readRoute } from './route.js';
@@ -44,6 +45,7 @@ function page() {
     view && route.sheet === 'add' && addSheet(view),
     view && route.sheet === 'add-tool' && toolSheet(view, null),
     view && route.sheet === 'connect' && connectSheet(view),
+    view && route.sheet === 'import' && importSheet(),
     view &&
       route.sheet === 'tool' &&
       view.tools.some((tool) => tool.tool === route.of) &&

@@ -80,9 +80,7 @@ export function failure(place, values) {
   const fold = `why-${place}`;
   const open = state.shown.has(fold);
   const reason = [failed.kind, failed.code].filter(Boolean).join(' · ');
-  // The program's sentences name commands, and here are none to type.
-  const own = `failed.${failed.code}`;
-  const words = values && has(own) ? t(own, values) : failed.message;
+  const words = sentence(failed, values);
   return h(
     'div',
     { class: 'failure', role: 'alert', key: `failure-${place}` },
@@ -97,7 +95,8 @@ export function failure(place, values) {
           'p',
           { class: 'failure-reason', id: fold },
           h('code', null, reason),
-          copyButton(fold, `${reason}: ${failed.message}`, t('failure.details'), true),
+          words !== failed.message && failed.message && h('span', { class: 'failure-words', lang: 'en', dir: 'ltr' }, failed.message),
+          copyButton(fold, `${reason}: ${failed.message ?? failed.said}`, t('failure.details'), true),
         ),
     ),
     button(t('failure.details'), {
@@ -117,6 +116,16 @@ export function failure(place, values) {
       glyph('close'),
     ),
   );
+}
+
+// The program's sentences name commands, and here are none to type: the window's own goes first (`said`, or one
+// with `values`). English has the rest from the program, other languages have one for each code.
+function sentence({ code, message, said }, values) {
+  const own = `failed.${code}`;
+  const usual = `failure.${code}`;
+  if (said) return said;
+  if (values && has(own)) return t(own, values);
+  return has(usual) ? t(usual) : message;
 }
 
 function atStep({ step, came }) {

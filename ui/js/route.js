@@ -1,12 +1,12 @@
 // Where the person is, read from the address: #sessions, #services and their like, and over them the sheets
-// #add, #add-tool, #tool/<name>, #connect.
+// #add, #add-tool, #tool/<name>, #connect, #import.
 
 import { changed, focusSoon, state } from './store.js';
 
 /** The views, in their order. */
 export const TABS = ['sessions', 'services', 'tools', 'activity', 'settings'];
 
-const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools', connect: 'tools' };
+const SHEETS = { add: 'sessions', 'add-tool': 'tools', tool: 'tools', connect: 'tools', import: 'sessions' };
 let opener = '';
 
 /** Reads the address. A closed sheet gives the focus back to what opened it. */
@@ -39,8 +39,9 @@ function leaveSheet() {
   if (state.adding?.added?.tool) state.keys.delete(state.adding.added.tool);
   state.adding = null;
   state.connecting = null;
+  state.importing = null;
   state.busy.delete('add');
-  for (const place of ['add', 'add-tool-form', 'works-tool', 'connect']) state.failures.delete(place);
+  for (const place of ['add', 'add-tool-form', 'works-tool', 'connect', 'import-look']) state.failures.delete(place);
   for (const fold of ['add-more', 'tool-more']) state.shown.delete(fold);
   if (opener) focusSoon(opener);
 }

@@ -3,9 +3,10 @@
 import { serviceInside } from './service-inside.js';
 import { h, name } from './dom.js';
 import { glyph } from './glyphs.js';
-import { copyButton, failure, mark } from './parts.js';
+import { copyButton, failure } from './parts.js';
+import { rowHead } from './row.js';
 import { banners } from './sessions.js';
-import { state, toggle } from './store.js';
+import { state } from './store.js';
 import { pieces, plural, t } from './words.js';
 
 /** Draws the view. */
@@ -42,45 +43,26 @@ function serviceRow(service, view) {
   return h(
     'li',
     { class: `row${open ? ' is-open' : ''}`, key: id, 'data-home': head },
-    h(
-      'div',
-      { class: 'row-head' },
-      mark(service.preset_title ?? account?.provider ?? id),
-      h(
-        'div',
-        { class: 'row-text' },
+    rowHead({
+      head,
+      id,
+      among: state.openServices,
+      inside: `inside-${head}`,
+      of: service.preset_title ?? account?.provider ?? id,
+      title: [name(id, { class: 'row-name' }), account && [' ', h('span', { class: 'row-rest' }, name(account.short_title))]],
+      lines: h(
+        'p',
+        { class: 'row-state' },
         h(
-          'h2',
-          { class: 'row-title' },
-          h(
-            'button',
-            {
-              type: 'button',
-              class: 'row-toggle',
-              id: head,
-              'aria-expanded': open,
-              'aria-controls': open ? `inside-${head}` : null,
-              on: { click: () => toggle(state.openServices, id) },
-            },
-            name(id, { class: 'row-name' }),
-            account && [' ', h('span', { class: 'row-rest' }, name(account.short_title))],
-          ),
-        ),
-        h(
-          'p',
-          { class: 'row-state' },
-          h(
-            'span',
-            { class: 'row-state-text' },
-            users.length === 0 ? t('services.unused') : plural('services.users', users.length),
-            account && account.state !== 'active' && account.state !== 'refreshing'
-              ? [h('span', { 'aria-hidden': 'true' }, ' · '), ' ', h('span', { class: 'row-words warn', dir: 'auto' }, account.state_words)]
-              : null,
-          ),
+          'span',
+          { class: 'row-state-text' },
+          users.length === 0 ? t('services.unused') : plural('services.users', users.length),
+          account && account.state !== 'active' && account.state !== 'refreshing'
+            ? [h('span', { 'aria-hidden': 'true' }, ' · '), ' ', h('span', { class: 'row-words warn', dir: 'auto' }, account.state_words)]
+            : null,
         ),
       ),
-      glyph('open', 'turn row-turn'),
-    ),
+    }),
     h(
       'p',
       { class: 'service-at', key: 'at' },

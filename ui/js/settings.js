@@ -72,9 +72,9 @@ function row(one) {
         'div',
         words,
         one.key === 'vault.kind'
-          ? h('p', { class: 'setting-name' }, one.title)
-          : h('label', { class: 'setting-name', for: id }, one.title),
-        h('p', { class: 'hint', id: `${id}-about` }, code(one.about)),
+          ? h('p', { class: 'setting-name' }, title(one))
+          : h('label', { class: 'setting-name', for: id }, title(one)),
+        h('p', { class: 'hint', id: `${id}-about` }, code(about(one))),
         one.overridden_by && h('p', { class: 'hint', key: 'over' }, t('settings.overridden', { name: one.overridden_by })),
       ),
       h('div', { class: 'setting-value' }, control(one, id), told(one.key)),
@@ -85,18 +85,29 @@ function row(one) {
   );
 }
 
+// In the person's language; a setting of a newer program in its own words.
+function title(one) {
+  const key = `setting.${one.key}`;
+  return has(key) ? t(key) : one.title;
+}
+
+function about(one) {
+  const key = `setting.${one.key}.about`;
+  return has(key) ? t(key) : one.about;
+}
+
 // A command within a sentence.
 function code(text) {
   return text.split('`').map((piece, i) => (i % 2 ? h('code', null, piece) : piece));
 }
 
 function control(one, id) {
-  const about = { id, 'aria-describedby': `${id}-about` };
+  const named = { id, 'aria-describedby': `${id}-about` };
   if (one.key === 'vault.kind') return h('p', { id }, choice(one, one.value));
   switch (one.kind) {
     case 'switch':
       return h('input', {
-        ...about,
+        ...named,
         type: 'checkbox',
         role: 'switch',
         class: 'switch',
@@ -113,7 +124,7 @@ function control(one, id) {
       return h(
         'select',
         {
-          ...about,
+          ...named,
           value: one.value ?? NONE,
           // A new list has no lines yet when its value is set.
           mount: (node) => (node.value = one.value ?? NONE),
@@ -126,7 +137,7 @@ function control(one, id) {
     default:
       return [
         h('input', {
-          ...about,
+          ...named,
           type: 'text',
           class: one.kind === 'number' ? 'narrow' : '',
           inputmode: one.kind === 'number' ? 'numeric' : null,
@@ -178,7 +189,7 @@ function save(one, value, field) {
       typed.set(one.key, value);
       throw failed;
     }
-    say(`${one.title}: ${t('settings.saved')}`);
+    say(`${title(one)}: ${t('settings.saved')}`);
     clearTimeout(saved.get(one.key));
     saved.set(
       one.key,

@@ -20,6 +20,7 @@ export const state = {
   keys: new Map(), // tool -> { tool, key, urls }, until the person has put it away
   adding: null, // how far the add sheet has come
   connecting: null, // how far the connect sheet has come
+  importing: null, // what other programs have, and what of it is ticked
   draft: '', // the address typed on the empty page
   typed: new Map(), // account -> what was typed of the scopes that it is asked for
   presets: null, // what services can answer as, once it was asked for

@@ -6,7 +6,6 @@
 mod args;
 mod bridge;
 mod commands;
-mod import;
 mod output;
 mod table;
 mod when;

@@ -273,6 +273,7 @@ impl Drop for SigningIn {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::proxy::Asker;
 
     fn names() -> (AccountName, Waiting) {
         let waiting = Waiting { tool: "claude".parse().unwrap(), service: "linear".parse().unwrap(), program: None };
@@ -283,7 +284,8 @@ mod tests {
     fn who_waits_has_the_name_that_people_know() {
         let program = |name: &str, known, parent: &str, parent_known| {
             let (name, parent, path) = (name.to_owned(), Some(parent.to_owned()), format!("/bin/{name}"));
-            Some(Arc::new(Program { pid: 1, name, known, path, parent, parent_known }))
+            let asker = Asker { name: name.clone(), path: path.clone(), lasting: true, through_us: false };
+            Some(Arc::new(Program { pid: 1, name, known, path, parent, parent_known, asker }))
         };
         let (_, asks) = names();
         for (program, who) in [

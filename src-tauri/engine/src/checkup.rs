@@ -10,6 +10,7 @@ use crate::paths::Paths;
 use crate::provider;
 use crate::vault::SealedFile;
 use crate::wording;
+use crate::wording::language::Language;
 
 pub use crate::browser::first_there as browser;
 pub use crate::engine::owner::is_held as is_locked;
@@ -38,7 +39,7 @@ impl Settings {
     pub fn load(file: &Path) -> Result<Self, Mistake> {
         config::load(file)
             .map(Self)
-            .map_err(|e| Mistake { what: one_line(&e.to_string()), banner: wording::config_banner(&e) })
+            .map_err(|e| Mistake { what: one_line(&e.to_string()), banner: wording::config_banner(Language::En, &e) })
     }
 
     /// The proxy's port; 0 is any free one.

@@ -2,8 +2,12 @@
 //!
 //! For a tool that wants it (`confirm = true`), the first request of a program to a service waits for the
 //! person, who says "always", "this hour" or "no". What they said is remembered by tool, service and the
-//! program's path. A process of the same user can run any file of theirs, and so be any program: this stops
-//! what does not expect it, and shows the person what happens; it is no wall.
+//! path of the program that the question names: for a script with the script's, for our own bridge that of who
+//! started it. Where the path says nothing of what runs, "always" is not to be had.
+//!
+//! A process of the same user can run any file of theirs, and so be any program; it can rewrite its own command
+//! line, and bring code of its own into another's start. This stops what does not expect it, and shows the
+//! person what happens; it is no wall.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +48,7 @@ pub struct Wish {
     pub tool: ToolName,
     /// What it wants to use.
     pub service: ServiceName,
-    /// [`Program::path`]; empty where the system does not tell.
+    /// The path of whom the question names; empty where the system does not tell.
     pub path: String,
 }
 

@@ -40,6 +40,8 @@ use self::exchange::{Trail, millis, refused, session_is_good};
 pub use self::forward::{OutgoingSettings, Pool, Pools, UpstreamError};
 pub use self::forward_proxy::ForwardProxy;
 use self::forward_proxy::ForwardRefusal;
+#[cfg(test)]
+pub(crate) use self::identify::Asker;
 use self::identify::Guesses;
 pub(crate) use self::identify::program_of;
 pub use self::identify::{KEY_PREFIX, Program};

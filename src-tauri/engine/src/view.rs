@@ -62,9 +62,10 @@ pub struct ConfirmView {
     pub tool: ToolName,
     /// What it wants to use.
     pub service: ServiceName,
-    /// The program, where the system tells.
+    /// The program, where the system tells; where it asks through our own, the one that started that.
     pub program: Option<String>,
-    /// The file that runs, and the script where that is an interpreter; what "always" remembers.
+    /// What "always" remembers: the file that runs, and the script where that is an interpreter. Nothing where
+    /// that does not say which program it is; then there is no "always".
     pub path: Option<String>,
     /// `Claude Code wants to use linear`.
     pub title: String,

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use tauri::image::Image;
 
 const STATES: [&str; 4] = ["fine", "needs-you", "working", "paused"];
-/// What is drawn for light panels is seen on these, and for dark ones on those: red, green, blue.
-const PANELS: [(&str, [[u8; 3]; 2]); 2] =
-    [("light", [[0xff, 0xff, 0xff], [0xd8, 0xd8, 0xd8]]), ("dark", [[0x00, 0x00, 0x00], [0x3c, 0x3c, 0x3c]])];
+/// Grounds, as red, green and blue: what is drawn for light panels is seen on the first, for dark ones on the
+/// second, and for those that nobody tells of on both.
+const LIGHT: [[u8; 3]; 2] = [[0xff, 0xff, 0xff], [0xd8, 0xd8, 0xd8]];
+const DARK: [[u8; 3]; 2] = [[0x00, 0x00, 0x00], [0x3c, 0x3c, 0x3c]];
+const PANELS: [(&str, &[[u8; 3]]); 3] =
+    [("light", &LIGHT), ("dark", &DARK), ("any", &[LIGHT[0], LIGHT[1], DARK[0], DARK[1]])];
 const SIZES: [u32; 3] = [16, 24, 32];
 
 /// WCAG 2.2, success criterion 1.4.11: what is needed to understand a graphic.
@@ -49,7 +53,7 @@ fn every_state_is_seen_on_every_panel_and_told_from_the_others() {
                 let pixels: Vec<&[u8]> = picture.rgba().chunks_exact(4).collect();
                 // The corners are the panel's.
                 assert!(pixels[0][3] == 0 && pixels[pixels.len() - 1][3] == 0, "{name} has a ground of its own");
-                for ground in grounds {
+                for &ground in grounds {
                     let behind = luminance(over(&[0, 0, 0, 0], ground));
                     let seen = pixels.iter().filter(|p| contrast(luminance(over(p, ground)), behind) >= LEAST_CONTRAST);
                     // A bell's outline is about a tenth of its square.
@@ -81,4 +85,20 @@ fn only_what_needs_the_person_has_a_colour() {
             }
         }
     }
+}
+
+/// `make.sh` writes down of what it made them. Drawing them here anew would want its tool on every machine.
+#[test]
+fn the_pictures_are_those_that_the_script_made() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../icons"));
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let told: BTreeSet<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
+    let files: BTreeSet<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let others: Vec<_> = files.iter().filter(|name| *name != "SHA256SUMS" && !told.contains(name.as_str())).collect();
+    assert!(others.is_empty() && told.len() > 30, "not made by make.sh: {others:?}");
+    let mut check = Command::new("sha256sum");
+    check.args(["--check", "--strict", "--quiet", "SHA256SUMS"]).current_dir(folder);
+    let check = check.output().unwrap();
+    assert!(check.status.success(), "run icons/make.sh: {}", String::from_utf8_lossy(&check.stdout));
 }

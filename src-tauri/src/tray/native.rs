@@ -12,7 +12,7 @@ use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, Tray
 use tauri::{AppHandle, Wry};
 
 use super::menu::{Action, IconState, Item, Look, same_shape};
-use crate::desktop;
+use crate::desktop::{self, Panel};
 
 /// The icon in the tray.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub(crate) struct NativeTray {
 /// What is on the screen.
 struct Drawn {
     look: Look,
-    dark_panel: bool,
+    panel: Panel,
     lines: Vec<Line>,
     /// When the menu last got another shape.
     reshaped: Instant,
@@ -58,12 +58,12 @@ impl NativeTray {
         let _ = std::fs::remove_dir_all(&icon_folder);
         let clicked = Arc::new(clicked);
         let menu_clicked = Arc::clone(&clicked);
-        let dark_panel = desktop::panel_is_dark();
+        let panel = desktop::panel();
         let build = || -> tauri::Result<(TrayIcon, Vec<Line>)> {
             let lines = lines(app, &look.menu)?;
             let icon = TrayIconBuilder::with_id("signbell")
                 .temp_dir_path(icon_folder)
-                .icon(glyph(look.icon, dark_panel)?)
+                .icon(glyph(look.icon, panel)?)
                 .tooltip(&look.tooltip)
                 .menu(&menu(app, &lines)?)
                 .show_menu_on_left_click(false)
@@ -96,7 +96,7 @@ impl NativeTray {
                 return None;
             }
         };
-        let drawn = Arc::new(Mutex::new(Drawn { look, dark_panel, lines, reshaped: Instant::now() }));
+        let drawn = Arc::new(Mutex::new(Drawn { look, panel, lines, reshaped: Instant::now() }));
         let tray = Self { app: app.clone(), icon, drawn };
         let redrawn = tray.clone();
         desktop::on_theme_change(move || redrawn.redraw());
@@ -114,29 +114,29 @@ impl NativeTray {
 
     fn draw_now(&self, look: Look) {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let dark_panel = drawn.dark_panel;
-        self.change(&mut drawn, look, dark_panel);
+        let panel = drawn.panel;
+        self.change(&mut drawn, look, panel);
     }
 
     /// The same on a panel that may have changed.
     fn redraw(&self) {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let look = drawn.look.clone();
-        self.change(&mut drawn, look, desktop::panel_is_dark());
+        self.change(&mut drawn, look, desktop::panel());
     }
 
-    fn change(&self, drawn: &mut Drawn, look: Look, dark_panel: bool) {
-        let changed = self.change_icon(drawn, &look, dark_panel).and_then(|()| self.change_menu(drawn, &look.menu));
+    fn change(&self, drawn: &mut Drawn, look: Look, panel: Panel) {
+        let changed = self.change_icon(drawn, &look, panel).and_then(|()| self.change_menu(drawn, &look.menu));
         if let Err(e) = changed {
             tracing::warn!("the tray could not be drawn: {e}");
         }
         drawn.look = look;
-        drawn.dark_panel = dark_panel;
+        drawn.panel = panel;
     }
 
-    fn change_icon(&self, drawn: &Drawn, look: &Look, dark_panel: bool) -> tauri::Result<()> {
-        if (drawn.look.icon, drawn.dark_panel) != (look.icon, dark_panel) {
-            self.icon.set_icon(Some(glyph(look.icon, dark_panel)?))?;
+    fn change_icon(&self, drawn: &Drawn, look: &Look, panel: Panel) -> tauri::Result<()> {
+        if (drawn.look.icon, drawn.panel) != (look.icon, panel) {
+            self.icon.set_icon(Some(glyph(look.icon, panel)?))?;
         }
         if drawn.look.tooltip != look.tooltip {
             self.icon.set_tooltip(Some(&look.tooltip))?;
@@ -231,22 +231,21 @@ fn literal(label: &str) -> String {
     label.replace('&', "&&")
 }
 
-/// The picture for panels that are dark, or light.
-fn glyph(state: IconState, dark_panel: bool) -> tauri::Result<Image<'static>> {
+/// The picture for this panel.
+fn glyph(state: IconState, panel: Panel) -> tauri::Result<Image<'static>> {
     macro_rules! picture {
         ($name:literal) => {
-            include_bytes!(concat!("../../../icons/tray-", $name, ".png"))
+            match panel {
+                Panel::Light => include_bytes!(concat!("../../../icons/tray-", $name, "-light.png")).as_slice(),
+                Panel::Dark => include_bytes!(concat!("../../../icons/tray-", $name, "-dark.png")),
+                Panel::Unknown => include_bytes!(concat!("../../../icons/tray-", $name, "-any.png")),
+            }
         };
     }
-    let bytes: &[u8] = match (state, dark_panel) {
-        (IconState::Fine, true) => picture!("fine-dark"),
-        (IconState::Fine, false) => picture!("fine-light"),
-        (IconState::NeedsYou, true) => picture!("needs-you-dark"),
-        (IconState::NeedsYou, false) => picture!("needs-you-light"),
-        (IconState::Working, true) => picture!("working-dark"),
-        (IconState::Working, false) => picture!("working-light"),
-        (IconState::Paused, true) => picture!("paused-dark"),
-        (IconState::Paused, false) => picture!("paused-light"),
-    };
-    Image::from_bytes(bytes)
+    Image::from_bytes(match state {
+        IconState::Fine => picture!("fine"),
+        IconState::NeedsYou => picture!("needs-you"),
+        IconState::Working => picture!("working"),
+        IconState::Paused => picture!("paused"),
+    })
 }

@@ -100,7 +100,15 @@ fn from_an_address_to_a_service_that_works() -> Result<()> {
     window.click("#open-add")?;
     window.find(".pick")?;
     window.screenshot(&shot("add-address-dark.png")?)?;
-    window.type_text("#add-url", "git")?;
+    // The same once more is a slip, and is told before anybody is asked.
+    retype(&window, "#add-url", &url)?;
+    window.type_text("#add-url", ENTER)?;
+    let status = room.sandbox.run_json(&["status"])?;
+    let service = status[0]["services"][0]["service"].as_str().context("no service")?.to_owned();
+    says(&window, &[&format!("This address is here already, as {service}."), "give the account a name"])?;
+    window.screenshot(&shot("add-again-dark.png")?)?;
+    ensure!(services(&room)? == 1);
+    retype(&window, "#add-url", "git")?;
     wait_ok("fewer providers", SOON, || {
         let picks = window.eval("return [...document.querySelectorAll('.pick')].map(pick => pick.textContent)")?;
         let picks = picks.as_array().context("no list")?.clone();

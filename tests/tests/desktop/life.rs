@@ -1,5 +1,7 @@
 //! The tray's own life: it crashes, is started twice, and finds a desktop with parts missing.
 
+use std::fs;
+
 use anyhow::{Context as _, Result, ensure};
 use signbell_tests::sandbox::binary;
 use signbell_tests::{DesktopOptions, Sandbox, Shown, Tray, process, wait_ok};
@@ -41,11 +43,82 @@ fn a_tray_that_can_t_start_says_so_on_the_desktop() -> Result<()> {
     let _turn = turn();
     let sandbox = Sandbox::new("not-started")?;
     let desktop = DesktopOptions::default().without_panel().without_keyring().start(&sandbox)?;
+    let config = sandbox.signbell_home().join("config.toml");
+    fs::create_dir_all(config.parent().context("no folder")?)?;
+    fs::write(&config, "[proxy]\nport = \"many\"\n")?;
+    for (language, title, says) in [
+        ("en_GB.UTF-8", "Signbell did not start", "config.toml"),
+        ("de_DE.UTF-8", "Signbell ist nicht gestartet", "in Ordnung bringen"),
+    ] {
+        sandbox.set_env("LANG", language);
+        let ended = process::run(sandbox.command(binary("signbell-desktop")?), b"", SOON)?;
+        ensure!(ended.code == Some(1), "{ended:?}");
+        let told = desktop.notifications().wait_for(|shown| shown.summary == title, SOON)?;
+        ensure!(told.body.contains(says), "{told:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn at_login_the_sealed_file_s_passphrase_is_asked_for() -> Result<()> {
+    let _turn = turn();
+    let sandbox = Sandbox::new("passphrase")?;
+    let desktop = DesktopOptions::default().without_panel().without_keyring().start(&sandbox)?;
     sandbox.set_env("SIGNBELL_VAULT", "sealed-file");
-    let ended = process::run(sandbox.command(binary("signbell-desktop")?), b"", SOON)?;
-    ensure!(ended.code == Some(11), "{ended:?}");
-    let told = desktop.notifications().wait_for(|shown| shown.summary == "Signbell did not start", SOON)?;
-    ensure!(told.body.contains("SIGNBELL_PASSPHRASE"), "{told:?}");
+    let windows = || desktop.xdotool(&["search", "--onlyvisible", "--name", "^Signbell$"]);
+    // A dialog that is asked in for the first time, or once more.
+    let dialog = |other: &str| {
+        wait_ok("the dialog", SOON, || {
+            let id = windows()?.lines().next().context("no dialog")?.to_owned();
+            ensure!(id != other, "the same dialog");
+            Ok(id)
+        })
+    };
+    let typed = |id: &str, keys: &[&str]| -> Result<()> {
+        desktop.xdotool(&["windowfocus", "--sync", id])?;
+        keys.iter().try_for_each(|key| match key.strip_prefix("text:") {
+            Some(text) => desktop.xdotool(&["type", text]).map(drop),
+            None => desktop.xdotool(&["key", key]).map(drop),
+        })
+    };
+    let answers = |app: &App| {
+        wait_ok("the engine", SOON, || sandbox.run(&["status"])?.expect_code(0).map(drop).with_context(|| app.log()))
+    };
+    let end = |app: &mut App| {
+        app.end()?;
+        wait_ok("no window", SOON, || {
+            ensure!(windows().is_err());
+            Ok(())
+        })
+    };
+
+    // A new one is typed twice, for a slip would lock everything away.
+    let mut app = App::start_asking(&sandbox)?;
+    let id = dialog("")?;
+    typed(&id, &["text:open sesame", "Tab", "text:open sesame"])?;
+    desktop.screenshot(&shot("passphrase-new.png")?)?;
+    typed(&id, &["Return"])?;
+    answers(&app)?;
+    end(&mut app)?;
+
+    // What does not open it is told, and asked for again.
+    sandbox.set_env("LANG", "de_DE.UTF-8");
+    let mut app = App::start_asking(&sandbox)?;
+    let id = dialog("")?;
+    typed(&id, &["text:sesame", "Return"])?;
+    // The dialog goes while the file is tried, and another comes.
+    let id = dialog(&id)?;
+    typed(&id, &[])?;
+    desktop.screenshot(&shot("passphrase-wrong.png")?)?;
+    typed(&id, &["text:open sesame", "Return"])?;
+    answers(&app)?;
+    end(&mut app)?;
+
+    // Who would rather not is left alone.
+    let mut app = App::start_asking(&sandbox)?;
+    typed(&dialog("")?, &["Escape"])?;
+    ensure!(app.wait()?.code() == Some(0), "{}", app.log());
+    ensure!(desktop.notifications().calls().is_empty(), "{:#?}", desktop.notifications().calls());
     Ok(())
 }
 

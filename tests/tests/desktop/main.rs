@@ -15,6 +15,7 @@ mod desk;
 mod doctor;
 mod fits;
 mod german;
+mod importing;
 mod life;
 mod package;
 mod permits;

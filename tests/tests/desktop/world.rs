@@ -132,10 +132,15 @@ impl World {
 }
 
 impl App {
+    /// Starts the tray, which asks something before it does more.
+    pub fn start_asking(sandbox: &Sandbox) -> Result<Self> {
+        let (process, log) = sandbox.spawn(sandbox.command(binary("signbell-desktop")?), "signbell-desktop")?;
+        Ok(Self { process, log })
+    }
+
     /// Starts the tray and waits until its engine answers.
     pub fn start(sandbox: &Sandbox) -> Result<Self> {
-        let (process, log) = sandbox.spawn(sandbox.command(binary("signbell-desktop")?), "signbell-desktop")?;
-        let mut app = Self { process, log };
+        let mut app = Self::start_asking(sandbox)?;
         wait_ok("the engine in the tray", SOON, || {
             ensure!(app.process.is_running(), "it ended: {}", app.log());
             ensure!(sandbox.run(&["status"])?.code == Some(0), "no status; its log: {}", app.log());
@@ -157,6 +162,12 @@ impl App {
     /// Waits until it has ended by itself.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.process.wait(SOON).with_context(|| self.log())
+    }
+
+    /// Ends it as a logout does.
+    pub fn end(&mut self) -> Result<()> {
+        self.process.terminate(SOON)?;
+        Ok(())
     }
 
     /// A crash.

@@ -2,10 +2,14 @@
 //! remembered.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use signbell_tests::{Sandbox, wait_ok};
+use signbell_tests::sandbox::binary;
+use signbell_tests::{Process, Sandbox, wait_ok};
 
 use crate::SOON;
 use crate::world::{World, refused};
@@ -74,6 +78,129 @@ fn always_is_written_down_and_asked_no_more() -> Result<()> {
     ensure!(python.wait(SOON)?.success());
     let config = fs::read_to_string(world.sandbox.signbell_home().join("config.toml"))?;
     ensure!(!config.contains("ask.py"), "an hour was written down: {config}");
+    Ok(())
+}
+
+/// A script of this name in a folder of the person's, with this line in it.
+fn script(sandbox: &Sandbox, name: &str, line: &str) -> Result<PathBuf> {
+    let folder = sandbox.home().join("bin");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(name);
+    // The shell stays, as the parent of what it starts.
+    fs::write(&file, format!("#!/bin/sh\n{line}\nexit $?\n"))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    Ok(file)
+}
+
+fn started(sandbox: &Sandbox, command: Command, what: &str) -> Result<Process> {
+    Ok(sandbox.spawn(command, what)?.0)
+}
+
+#[test]
+fn what_the_question_names_is_what_always_is_kept_for() -> Result<()> {
+    let (world, access) = World::signed_in("confirm-named")?;
+    let sandbox = &world.sandbox;
+    sandbox.run_ok(&["tool", "set", "script", "--confirm"])?;
+    let config = || fs::read_to_string(sandbox.signbell_home().join("config.toml"));
+
+    // Who starts curl is told, and is not who is allowed.
+    let line =
+        format!("curl -q -sS --noproxy '*' --max-time 90 -H 'Authorization: Bearer {}' {}/me", access.key, access.url);
+    let mut asks = started(sandbox, sandbox.command(script(sandbox, "claude", &line)?), "claude")?;
+    let asked = question(sandbox)?;
+    ensure!(asked["title"] == "curl wants to use notes" && asked["program"] == "curl", "{asked}");
+    ensure!(asked["path"].as_str().is_some_and(|path| path.ends_with("/curl")), "{asked}");
+    let body = asked["body"].as_str().unwrap_or_default();
+    ensure!(body.contains("started by Claude Code") && body.contains("whoever starts it"), "{asked}");
+    sandbox.run_ok(&["tool", "deny", "script", "notes"])?;
+    ensure!(asks.wait(SOON)?.success());
+
+    // Our own program asks for whoever started it: that one is named, and remembered.
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let message = sandbox.home().join("message");
+    fs::write(&message, format!("{call}\n"))?;
+    let bridge = binary("signbell")?.display().to_string() + " mcp notes --tool script";
+    let bridge = format!("{{ cat {}; sleep 100; }} | {bridge}", message.display());
+    let answered = |log: &Path| {
+        wait_ok("an answer", SOON, || {
+            let told = fs::read_to_string(log)?;
+            ensure!(told.contains("\"id\":1"), "{told}");
+            Ok(())
+        })
+    };
+    let (asks, log) = sandbox.spawn(sandbox.command(script(sandbox, "claude", &bridge)?), "claude")?;
+    let asked = question(sandbox)?;
+    ensure!(asked["title"] == "Claude Code wants to use notes", "{asked}");
+    let path = asked["path"].as_str().context("no path")?.to_owned();
+    ensure!(path.ends_with("/bin/claude") && path.starts_with('/'), "{asked}");
+    sandbox.run_ok(&["tool", "allow", "script", "notes"])?;
+    answered(&log)?;
+    drop(asks);
+    let text = config()?;
+    ensure!(text.contains(&format!("notes = [\"{path}\"]")), "{text}");
+    let told = sandbox.run_ok(&["activity"])?;
+    ensure!(told.contains("Claude Code may use notes as script from now on"), "{told}");
+
+    // It is asked no more; another that starts the same bridge is.
+    let (again, log) = sandbox.spawn(sandbox.command(sandbox.home().join("bin/claude")), "claude")?;
+    answered(&log)?;
+    no_question(sandbox)?;
+    drop(again);
+    let (_other, log) = sandbox.spawn(sandbox.command(script(sandbox, "other", &bridge)?), "other")?;
+    let asked = question(sandbox)?;
+    ensure!(asked["title"] == "other wants to use notes", "{asked}");
+    sandbox.run_ok(&["tool", "deny", "script", "notes"])?;
+    answered(&log)
+}
+
+#[test]
+fn an_interpreter_is_remembered_with_its_script_alone() -> Result<()> {
+    let (mut world, mut access) = World::signed_in("confirm-interpreter")?;
+    world.sandbox.run_ok(&["tool", "set", "script", "--confirm"])?;
+    let program = "import sys, urllib.request as u\n\
+                   r = u.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + sys.argv[2]})\n\
+                   u.build_opener(u.ProxyHandler({})).open(r, timeout=90)\n";
+    let ask = |world: &World, access: &crate::world::Access, before: &[&str]| -> Result<Process> {
+        let mut python = world.sandbox.command("python3");
+        python.args(before).arg(format!("{}/me", access.url)).arg(&access.key);
+        started(&world.sandbox, python, "python")
+    };
+    let mut asks = ask(&world, &access, &["-c", program])?;
+    let asked = question(&world.sandbox)?;
+    ensure!(asked["path"].is_null(), "{asked}");
+    let body = asked["body"].as_str().unwrap_or_default();
+    ensure!(body.contains("python") && body.contains("can’t be allowed for good"), "{asked}");
+    let message = refused(&world.sandbox, &["tool", "allow", "script", "notes"], 2, "unknown_program")?;
+    ensure!(message.contains("runs whatever it is given") && message.contains("--hour"), "{message}");
+    world.sandbox.run_ok(&["tool", "allow", "script", "notes", "--hour"])?;
+    ensure!(asks.wait(SOON)?.success());
+
+    // An option before the script may bring other code.
+    world.restart()?;
+    access.url = world.serve.url("/notes");
+    world.sandbox.run_ok(&["sign-in", "ada"])?;
+    let file = world.sandbox.home().join("ask.py");
+    fs::write(&file, program)?;
+    let file = file.to_str().context("no text")?;
+    let mut asks = ask(&world, &access, &["-W", "ignore", file])?;
+    let asked = question(&world.sandbox)?;
+    ensure!(asked["path"].is_null(), "{asked}");
+    world.sandbox.run_ok(&["tool", "deny", "script", "notes"])?;
+    ensure!(!asks.wait(SOON)?.success());
+
+    // What an older Signbell wrote down for the interpreter counts for nobody.
+    let body = asked["body"].as_str().unwrap_or_default();
+    let interpreter = body.split(": ").nth(1).and_then(|rest| rest.split(". ").next()).context("no path")?;
+    let config = world.sandbox.signbell_home().join("config.toml");
+    let text = fs::read_to_string(&config)?;
+    fs::write(&config, format!("{text}\n[tools.script.allowed]\nnotes = [\"{interpreter}\"]\n"))?;
+    world.restart()?;
+    access.url = world.serve.url("/notes");
+    world.sandbox.run_ok(&["sign-in", "ada"])?;
+    let mut asks = ask(&world, &access, &["-c", program])?;
+    question(&world.sandbox)?;
+    world.sandbox.run_ok(&["tool", "deny", "script", "notes"])?;
+    ensure!(!asks.wait(SOON)?.success());
     Ok(())
 }
 

@@ -117,6 +117,12 @@ fn names_and_addresses_that_are_mixed_up_or_there_already() -> Result<()> {
     let again = ["add", api, "--issuer", world.provider.issuer()?, "--client-id", crate::world::CLIENT];
     let message = refused(&world.sandbox, &again, 2, "already_added")?;
     ensure!(message.contains("\"notes\"") && message.contains("--account"), "{message}");
+    // The engine itself refuses, whoever asks; and before anybody is asked.
+    for what in ["look", "add"] {
+        let said = world.control(&json!({"do": what, "url": format!("{api}/"), "issuer": world.provider.issuer()?,
+            "client_id": crate::world::CLIENT}))?;
+        ensure!(said["code"] == "already_added", "{said}");
+    }
     world.sandbox.run_ok(&[&again[..], &["--account", "second"]].concat())?;
     Ok(())
 }

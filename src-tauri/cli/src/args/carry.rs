@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use signbell_engine::model::ToolName;
 use signbell_engine::wording::import as words;
+use signbell_import::Source;
 use url::Url;
 
 use super::value::web_url;
-use crate::import::Source;
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {

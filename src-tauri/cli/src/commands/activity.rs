@@ -12,6 +12,7 @@ use super::Context;
 use crate::output::field;
 use crate::when;
 use signbell_engine::wording::cli as words;
+use signbell_engine::wording::language::Language;
 
 /// As many as a person scrolls through.
 const LIMIT: usize = 200;
@@ -50,7 +51,7 @@ fn line(record: &Record, time: &str, titles: &HashMap<AccountName, String>) -> S
     };
     let mut line = format!("{time}  {}  {}", field(about), field(&record.text));
     if let Some(program) = &record.program {
-        let by = wording::program(program, record.pid, record.parent.as_deref());
+        let by = wording::program(Language::En, program, record.pid, record.parent.as_deref());
         line.push_str(&words::by_program(&field(&by)));
     }
     match &record.refusal {

@@ -48,13 +48,6 @@ pub(super) async fn run(context: &Context, args: Add) -> Result<(), Failure> {
         let Reply::Found(found) = context.call(&Request::Look(add)).await? else { return Err(words::odd_reply()) };
         return context.out.result(&found, || wording::found_lines(&found).join("\n"));
     }
-    if add.name.is_none() && add.account.is_none() && add.resource.is_none() {
-        let same = |other: &str| other.trim_end_matches('/') == add.url.as_str().trim_end_matches('/');
-        let known = context.view().await?.services.into_iter().find(|service| same(&service.url));
-        if let Some(known) = known {
-            return Err(wording::slips::here_already_failure(&known.service, &known.account));
-        }
-    }
     let Reply::Added(added) = context.call(&Request::Add(add)).await? else { return Err(words::odd_reply()) };
     context.out.result(&added, || summary(&added))?;
     if args.sign_in {

@@ -10,11 +10,11 @@ use serde_json::json;
 use signbell_engine::control::{Choice, Failure, Merge, Merged, Reply, Request};
 use signbell_engine::export;
 use signbell_engine::wording::{cli, export as export_words, import as words};
+use signbell_import::{reading, why};
 
-use super::import::{ask, why};
+use super::import::ask;
 use super::{Context, tool};
 use crate::args::{Import, OnConflict};
-use crate::import::reading;
 
 /// Writes the settings to a file that only the person can read. Needs no running app.
 pub(super) async fn write(context: &Context, file: &Path, force: bool) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::args::Tool;
 use crate::table::table;
 use crate::when;
 use signbell_engine::wording::cli as words;
+use signbell_engine::wording::language::Language;
 
 pub(super) async fn run(context: &Context, command: Tool) -> Result<(), Failure> {
     match command {
@@ -83,7 +84,7 @@ async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answe
             Reply::Done => {}
             _ => return Err(words::odd_reply()),
         }
-        let program = question.program.as_deref().unwrap_or(wording::UNKNOWN_PROGRAM);
+        let program = question.program.as_deref().unwrap_or_else(|| wording::asker(Language::En, None));
         let told =
             json!({ "tool": tool, "service": service, "program": question.path, "answer": answer, "done": true });
         context.out.result(&told, || words::confirmed(program, service.as_str(), answer))?;

@@ -100,7 +100,7 @@ const NAMED: &[Named] = &[
             ("confirm", "Whether you are asked once for each program that uses it and each service."),
             (
                 "allowed",
-                "What you answered with Always: `[tools.NAME.allowed]`, `SERVICE = [\"/path/of/program\"]`. A path proves little: a process of yours can run any file of yours.",
+                "What you answered with Always: `[tools.NAME.allowed]`, `SERVICE = [\"/path/of/program\", \"/path/of/interpreter /path/of/script\"]`. A path proves little: a process of yours can run any file of yours.",
             ),
         ],
     },

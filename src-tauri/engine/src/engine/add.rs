@@ -96,6 +96,19 @@ impl Core {
         Ok(Added { state: state.unwrap_or(added.state), ..added })
     }
 
+    /// The same address once more is a slip, unless a name says that it is meant: another account, another
+    /// resource, another name for it.
+    fn must_be_new(&self, add: &AddService) -> Result<(), Failure> {
+        if add.name.is_some() || add.account.is_some() || add.resource.is_some() {
+            return Ok(());
+        }
+        let same = |other: &Url| other.as_str().trim_end_matches('/') == add.url.as_str().trim_end_matches('/');
+        match self.config().services.iter().find(|(_, service)| same(&service.url)) {
+            Some((name, service)) => Err(wording::slips::here_already_failure(name, &service.account)),
+            None => Ok(()),
+        }
+    }
+
     /// Becomes known to a new provider, and puts what it knows us by into the vault.
     pub(super) async fn carry_out(&self, plan: &mut Plan, ephemeral: bool) -> Result<(), Failure> {
         let (name, Some(settings)) = &mut plan.provider else { return Ok(()) };
@@ -115,6 +128,7 @@ impl Core {
     /// counts, where the service names several.
     pub(super) async fn plan(&self, add: &AddService, server: Option<&Url>) -> Result<Plan, Failure> {
         config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
+        self.must_be_new(add)?;
         let wanted = add.resource.as_deref();
         let wanted =
             wanted.map(|text| resource::canonical(text).ok_or_else(|| wording::bad_resource(text))).transpose()?;

@@ -2,6 +2,7 @@
 //! or by an editor on `config.toml`.
 
 use std::io;
+use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 use toml_edit::DocumentMut;
@@ -10,7 +11,7 @@ use super::core::{Core, lock};
 use super::port_holder;
 use crate::activity::Kind as Happened;
 use crate::bell::Reminders;
-use crate::config::{self, Config, Kind, NetworkConfig, SETTINGS, Setting};
+use crate::config::{self, Config, ConfigError, Kind, NetworkConfig, SETTINGS, Setting};
 use crate::control::{Failure, SettingKind, SettingView};
 use crate::provider::{Clients, NetworkError, NetworkSettings};
 use crate::proxy::OutgoingSettings;
@@ -19,18 +20,56 @@ use crate::secret::Secret;
 use crate::vault::StoreKind;
 use crate::view::DesktopView;
 use crate::wording;
+use crate::wording::language::Language;
 
-/// Settings that could not be put in force, in sentences; each stands until it is mended.
+/// Settings that could not be put in force; each stands until it is mended.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// `config.toml` can't be used as it is.
-    config: Option<String>,
+    config: Option<FileTrouble>,
     /// The port that it names is somebody else's.
-    port: Option<String>,
+    port: Option<PortTaken>,
     /// Its network settings can't be used.
-    network: Option<String>,
+    network: Option<NetworkError>,
     /// The person's own file of authorities was changed, and can't be used as it is now.
-    authorities: Option<String>,
+    authorities: Option<NetworkError>,
+}
+
+#[derive(Debug)]
+enum FileTrouble {
+    Mistake(ConfigError),
+    Gone(PathBuf),
+}
+
+/// Who holds the port that we should be at, and where we are instead.
+#[derive(Debug)]
+struct PortTaken {
+    port: u16,
+    holder: Option<String>,
+    address: String,
+}
+
+impl Troubles {
+    /// In sentences, the most important first.
+    fn said(&self, language: Language) -> impl Iterator<Item = String> {
+        let file = self.config.as_ref().map(|trouble| trouble.said(language));
+        let port = self
+            .port
+            .as_ref()
+            .map(|taken| wording::port_banner(language, taken.port, taken.holder.as_deref(), &taken.address));
+        let network = self.network.as_ref().map(|error| wording::network_banner(language, error));
+        let authorities = self.authorities.as_ref().map(|error| wording::authorities_banner(language, error));
+        [file, port, network, authorities].into_iter().flatten()
+    }
+}
+
+impl FileTrouble {
+    fn said(&self, language: Language) -> String {
+        match self {
+            Self::Mistake(error) => wording::config_banner(language, error),
+            Self::Gone(path) => wording::config_gone(language, path),
+        }
+    }
 }
 
 /// What the environment says in place of `config.toml`.
@@ -77,7 +116,7 @@ fn ways(settings: &NetworkSettings) -> Result<(Clients, OutgoingSettings), Netwo
 
 impl Core {
     /// What there is to say of settings that are not in force.
-    pub(super) fn setting_banners(&self) -> Vec<String> {
+    pub(super) fn setting_banners(&self, language: Language) -> Vec<String> {
         let config = self.config();
         let troubles = lock(&self.troubles);
         let kept = match self.vault.kind() {
@@ -86,9 +125,8 @@ impl Core {
             StoreKind::Memory => None,
         };
         let vault = kept.filter(|kept| !self.overrides.vault && *kept != config.vault.kind);
-        let vault = vault.map(|kept| wording::vault_choice_banner(config.vault.kind.as_str(), kept.as_str()));
-        let Troubles { config, port, network, authorities } = &*troubles;
-        [config, port, network, authorities].into_iter().cloned().chain([vault]).flatten().collect()
+        let vault = vault.map(|kept| wording::vault_choice_banner(language, config.vault.kind.as_str(), kept.as_str()));
+        troubles.said(language).chain(vault).collect()
     }
 
     /// What the tray and the window themselves go by.
@@ -215,7 +253,7 @@ impl Core {
                     self.network_changed.notify_one();
                     None
                 }
-                Err(e) => Some(wording::network_banner(&e)),
+                Err(e) => Some(e),
             }
         };
         lock(&self.troubles).network = trouble;
@@ -232,7 +270,7 @@ impl Core {
                 self.put_in_force();
                 None
             }
-            Err(e) => Some(wording::authorities_banner(&e)),
+            Err(e) => Some(e),
         };
         lock(&self.troubles).authorities = trouble;
         self.changed.notify_one();
@@ -276,10 +314,7 @@ impl Core {
                         .record(Happened::Changed, |record| record.text = wording::port_moved(&self.address()));
                     None
                 }
-                Err(e) => {
-                    let holder = holder(wanted, &e).await;
-                    Some(wording::port_banner(wanted, holder.as_deref(), &self.address()))
-                }
+                Err(e) => Some(PortTaken { port: wanted, holder: holder(wanted, &e).await, address: self.address() }),
             }
         };
         lock(&self.troubles).port = trouble;
@@ -290,9 +325,9 @@ impl Core {
     pub(super) fn reread(&self) {
         let _one_at_a_time = lock(&self.edits);
         let path = self.paths.config_file();
-        let read = config::load(&path).map_err(|e| wording::config_banner(&e)).and_then(|file| {
+        let read = config::load(&path).map_err(FileTrouble::Mistake).and_then(|file| {
             // Some editors remove the file before they write the new one.
-            if self.file_is_gone() { Err(wording::config_gone(&path)) } else { Ok(file) }
+            if self.file_is_gone() { Err(FileTrouble::Gone(path)) } else { Ok(file) }
         });
         match read {
             Ok(file) => {
@@ -303,9 +338,9 @@ impl Core {
                     self.changed_by_person(wording::EDITED_BY_HAND, |_| ());
                 }
             }
-            Err(words) => {
-                tracing::warn!("{words}");
-                lock(&self.troubles).config = Some(words);
+            Err(trouble) => {
+                tracing::warn!("{}", trouble.said(Language::En));
+                lock(&self.troubles).config = Some(trouble);
             }
         }
         self.changed.notify_one();

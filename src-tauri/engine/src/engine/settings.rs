@@ -14,10 +14,11 @@ use super::document::{allow, expired_text, remove, remove_service, set, unset, w
 use crate::activity::Kind;
 use crate::config::ServiceConfig;
 use crate::config::{Config, KeyDigest, ToolConfig};
-use crate::confirm::Answer;
+use crate::confirm::{Answer, Question};
 use crate::control::{AddTool, Failure, Judged, ProviderChanged, ToolKey};
 use crate::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
 use crate::provider::jws::SigningKey;
+use crate::proxy::Program;
 use crate::rules;
 use crate::rules::saved::{self, Saved};
 use crate::secret::Secret;
@@ -280,10 +281,10 @@ impl Core {
     /// The person answers whether a program may use a service; "always" is written down.
     pub(crate) fn confirm(&self, id: u64, answer: Answer) -> Result<(), Failure> {
         let open = self.proxy.confirms.open().into_iter().find(|open| open.id == id);
-        let wish = open.ok_or_else(wording::not_asked_any_more)?.wish;
+        let Question { wish, program, .. } = open.ok_or_else(wording::not_asked_any_more)?;
         if answer == Answer::Always {
-            if wish.path.is_empty() {
-                return Err(wording::no_path_to_remember());
+            if program.as_deref().and_then(Program::remembered).is_none() {
+                return Err(wording::no_path_to_remember(&wish.path));
             }
             self.edit(|config, document| {
                 let tool = config.tools.get(&wish.tool).ok_or_else(|| wording::unknown_tool(&wish.tool))?;

@@ -10,6 +10,7 @@ use crate::config::{AccountConfig, Config};
 use crate::confirm::Question;
 use crate::model::{AccountName, GrantId, ServiceName};
 use crate::permit;
+use crate::proxy::Program;
 use crate::session::SessionHandle;
 use crate::session::state::{Held, State};
 use crate::view::{
@@ -77,13 +78,13 @@ impl Core {
                 .collect(),
             banners: {
                 let vault = lock(&self.vault_trouble).as_ref().map(|why| states::vault_trouble(language, why));
-                vault.into_iter().chain(self.setting_banners()).collect()
+                vault.into_iter().chain(self.setting_banners(language)).collect()
             },
             recoveries: self.activity.tally(),
             language: language_set(&config),
             desktop: Self::desktop_view(&config),
-            permits: self.permits.open().iter().map(permit_view).collect(),
-            confirms: self.proxy.confirms.open().iter().map(confirm_view).collect(),
+            permits: self.permits.open().iter().map(|asked| permit_view(asked, language)).collect(),
+            confirms: self.proxy.confirms.open().iter().map(|asked| confirm_view(asked, language)).collect(),
         }
     }
 
@@ -197,7 +198,7 @@ impl Core {
             last_used_by: last_used.map(|(tool, _)| tool),
             services,
             waiting: bell.requests.len(),
-            waiting_requests: bell.requests.iter().map(waiting_request).collect(),
+            waiting_requests: bell.requests.iter().map(|request| waiting_request(request, language)).collect(),
             waiting_words,
             signing_in: bell.signing_in,
             device: if bell.signing_in { self.device_page(name) } else { None },
@@ -321,25 +322,30 @@ fn provider_title(config: &Config, account: Option<&AccountConfig>) -> String {
     title.unwrap_or_else(|| wording::capitalised(account.provider.as_str()))
 }
 
-fn confirm_view(question: &Question) -> ConfirmView {
+fn confirm_view(question: &Question, language: Language) -> ConfirmView {
     let wish = &question.wish;
+    let program = question.program.as_deref();
     ConfirmView {
         id: question.id,
         tool: wish.tool.clone(),
         service: wish.service.clone(),
-        program: question.program.as_deref().map(|program| program.name.clone()),
-        path: Some(wish.path.clone()).filter(|path| !path.is_empty()),
-        title: wording::confirm_title(question),
-        body: wording::confirm_body(question),
+        program: program.map(|program| program.asker.name.clone()),
+        path: program.and_then(Program::remembered).map(str::to_owned),
+        title: wording::confirm_title(language, question),
+        body: wording::confirm_body(language, question),
         waiting: question.waiting,
     }
 }
 
-fn permit_view(question: &permit::Question) -> PermitView {
-    PermitView { id: question.id, title: wording::permit_title(question), body: wording::permit_body(question) }
+fn permit_view(question: &permit::Question, language: Language) -> PermitView {
+    PermitView {
+        id: question.id,
+        title: wording::permit_title(language, question),
+        body: wording::permit_body(language, question),
+    }
 }
 
-fn waiting_request(request: &crate::bell::Waiting) -> WaitingView {
+fn waiting_request(request: &crate::bell::Waiting, language: Language) -> WaitingView {
     let program = request.program.as_deref();
     WaitingView {
         tool: request.tool.clone(),
@@ -347,6 +353,6 @@ fn waiting_request(request: &crate::bell::Waiting) -> WaitingView {
         program: program.map(|program| program.name.clone()),
         pid: program.map(|program| program.pid),
         parent: program.and_then(|program| program.parent.clone()),
-        words: wording::waiting_request(request),
+        words: wording::waiting_request(language, request),
     }
 }

@@ -37,7 +37,7 @@ impl Core {
             let Some(core) = core.upgrade() else { return Err("Signbell is ending".to_owned()) };
             let _one_at_a_time = lock(&core.edits);
             if core.file_is_gone() {
-                return Err(wording::config_gone(&path));
+                return Err(wording::config_gone(wording::language::Language::En, &path));
             }
             let written = config::edit(&path, |document| -> Result<(), ConfigError> {
                 document["vault"]["kind"] = toml_edit::value(wanted.as_str());

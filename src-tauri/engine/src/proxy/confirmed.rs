@@ -8,6 +8,7 @@ use super::{Call, Exchange, millis};
 use crate::activity::Kind;
 use crate::confirm::{Answer, Wish};
 use crate::wording;
+use crate::wording::language::Language;
 
 impl Exchange<'_> {
     /// Returns once the person has said yes, now or before.
@@ -19,13 +20,14 @@ impl Exchange<'_> {
             return Ok(());
         }
         let program = self.program().await;
-        let path = program.as_deref().map(|program| program.path.clone()).unwrap_or_default();
-        let allowed = self.tool.allowed.get(&self.route.name).into_iter().flatten();
-        if !path.is_empty() && allowed.into_iter().any(|allowed| *allowed == path) {
+        let mut allowed = self.tool.allowed.get(&self.route.name).into_iter().flatten();
+        // An interpreter without its script is nobody, also where an older Signbell wrote one down.
+        if program.as_deref().and_then(Program::remembered).is_some_and(|path| allowed.any(|allowed| allowed == path)) {
             return Ok(());
         }
+        let path = program.as_deref().map(|program| program.asker.path.clone()).unwrap_or_default();
         let wish = Wish { tool: self.tool.name.clone(), service: self.route.name.clone(), path };
-        let name = program.as_deref().map_or_else(|| wording::UNKNOWN_PROGRAM.to_owned(), |p: &Program| p.name.clone());
+        let name = wording::asker(Language::En, program.as_deref()).to_owned();
         let refused = || Refusal::NotConfirmed { program: name.clone(), wish: wish.clone() };
         let needed = || Refusal::ConfirmationNeeded { program: name.clone(), wish: wish.clone() };
         match self.proxy.confirms.said(&wish) {

@@ -17,6 +17,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::peer::{PeerError, PeerLookup, own_uid};
+#[cfg(test)]
+pub use self::process::Asker;
 pub use self::process::Program;
 pub(crate) use self::process::program_of;
 pub(super) use self::process::{Caller, From, Programs};

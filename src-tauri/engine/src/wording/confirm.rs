@@ -1,32 +1,36 @@
 //! The words of asking whether a program may use a service.
 
 use super::failure;
+use super::labels::{fill, say};
+use super::language::Language;
 use crate::confirm::{Answer, Question, Wish};
 use crate::control::{Failure, FailureKind};
 use crate::model::ToolName;
 use crate::proxy::Program;
 
-/// A program that the system does not name.
-pub const UNKNOWN_PROGRAM: &str = "A program";
-
-/// The title of the question: `Claude Code wants to use linear`.
+/// The title of the question: `Claude Code wants to use linear`. It names what an answer is kept for.
 #[must_use]
-pub fn confirm_title(question: &Question) -> String {
-    let who = question.program.as_deref().map_or(UNKNOWN_PROGRAM, |program| program.title().unwrap_or(&program.name));
-    format!("{who} wants to use {}", question.wish.service)
+pub fn confirm_title(language: Language, question: &Question) -> String {
+    let who = super::asker(language, question.program.as_deref());
+    fill(language, "confirm.title", &[("program", who), ("service", question.wish.service.as_str())])
 }
 
-/// What there is to know of it.
+/// What there is to know of it, and what "always" would be kept for.
 #[must_use]
-pub fn confirm_body(question: &Question) -> String {
+pub fn confirm_body(language: Language, question: &Question) -> String {
     let Wish { tool, path, .. } = &question.wish;
-    match question.program.as_deref() {
-        Some(Program { name, pid, parent, .. }) => {
-            let program = super::program(name, Some(*pid), parent.as_deref());
-            format!("It shows the key of {tool}. It is {program}: {path}.")
-        }
-        None => format!("It shows the key of {tool}. The system does not say which program it is."),
-    }
+    let Some(program) = question.program.as_deref() else {
+        return fill(language, "confirm.body.unknown", &[("tool", tool.as_str())]);
+    };
+    let Program { name, pid, parent, asker, .. } = program;
+    let it = match asker.through_us {
+        true => super::program(language, &asker.name, None, None),
+        false => super::program(language, name, Some(*pid), parent.as_deref()),
+    };
+    let key = if asker.through_us { "confirm.body.through" } else { "confirm.body" };
+    let values = [("tool", tool.as_str()), ("program", &*it), ("path", path.as_str()), ("pid", &*pid.to_string())];
+    let kept = if program.remembered().is_some() { "confirm.kept" } else { "confirm.not_kept" };
+    format!("{} {}", fill(language, key, &values), say(language, kept))
 }
 
 /// A tool's settings were changed.
@@ -54,7 +58,7 @@ pub fn confirm_over(program: &str, wish: &Wish) -> String {
 /// The person answered.
 #[must_use]
 pub fn confirm_answered(question: &Question, answer: Answer) -> String {
-    let program = question.program.as_deref().map_or(UNKNOWN_PROGRAM, |program| &program.name);
+    let program = super::asker(Language::En, question.program.as_deref());
     let Wish { tool, service, .. } = &question.wish;
     match answer {
         Answer::Always => format!("{program} may use {service} as {tool} from now on"),
@@ -69,12 +73,13 @@ pub fn not_asked_any_more() -> Failure {
     failure(FailureKind::Usage, "not_asked", "Nothing waits for that answer any more. The next request asks again.")
 }
 
-/// "Always" needs a path to remember.
+/// "Always" needs a path that says which program it is.
 #[must_use]
-pub fn no_path_to_remember() -> Failure {
-    failure(
-        FailureKind::Usage,
-        "unknown_program",
-        "The system does not say which program it is, so it can't be allowed for good. Allow it for this hour.",
-    )
+pub fn no_path_to_remember(path: &str) -> Failure {
+    let why = match path {
+        "" => "The system does not say which program it is".to_owned(),
+        path => format!("{path} runs whatever it is given"),
+    };
+    let message = format!("{why}, so it can't be allowed for good. Allow it for this hour (`--hour`).");
+    failure(FailureKind::Usage, "unknown_program", message)
 }

@@ -7,17 +7,22 @@
 mod de;
 mod desk;
 mod desktop;
+mod import;
+mod programs;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use super::language::Language;
+use crate::control::Failure;
 
 type Labels = &'static [(&'static str, &'static str)];
 
 /// Every table of English.
-const ENGLISH: &[Labels] = &[LABELS, desk::ENGLISH, desktop::ENGLISH];
+const ENGLISH: &[Labels] =
+    &[LABELS, desk::ENGLISH, desktop::ENGLISH, import::ENGLISH, programs::ENGLISH, settings::ENGLISH];
 
 fn tables(language: Language) -> &'static [Labels] {
     match language {
@@ -26,10 +31,26 @@ fn tables(language: Language) -> &'static [Labels] {
     }
 }
 
+/// Failures by their codes, in languages other than English: there [`Failure::message`] is the sentence.
+fn failures(language: Language) -> Labels {
+    match language {
+        Language::En => &[],
+        Language::De => de::FAILURES,
+    }
+}
+
 /// Every label in this language; in English where it has none.
 #[must_use]
 pub fn all(language: Language) -> BTreeMap<&'static str, &'static str> {
-    ENGLISH.iter().chain(tables(language)).flat_map(|table| table.iter().copied()).collect()
+    let tables = ENGLISH.iter().chain(tables(language)).copied().chain([failures(language)]);
+    tables.flat_map(|table| table.iter().copied()).collect()
+}
+
+/// What failed, in this language.
+#[must_use]
+pub fn failure(language: Language, failure: &Failure) -> String {
+    let own = find(&[failures(language)], &format!("failure.{}", failure.code));
+    own.map_or_else(|| failure.message.clone(), str::to_owned)
 }
 
 /// The English label of this key.
@@ -81,41 +102,6 @@ const LABELS: &[(&str, &str)] = &[
     ("nav.settings", "Settings"),
     ("nav.needing.one", "{n} account needs you"),
     ("nav.needing.other", "{n} accounts need you"),
-    ("confirm.open", "Programs that wait for your answer"),
-    ("confirm.always", "Always"),
-    ("confirm.hour", "This hour"),
-    ("confirm.no", "No"),
-    ("permit.allow", "Allow"),
-    ("permit.proof", "Whatever runs as you can ask for this. A yes counts once."),
-    ("confirm.proof", "A program’s path proves little: whatever runs as you can run any file of yours."),
-    ("tools.once", "Ask me once for each program that uses this key"),
-    ("settings.title", "Settings"),
-    ("settings.about", "What you change is saved at once, and is the same in config.toml."),
-    ("settings.desktop", "Window and tray"),
-    ("settings.bell", "Calling you"),
-    ("settings.proxy", "How tools reach Signbell"),
-    ("settings.network", "How Signbell reaches the network"),
-    ("settings.vault", "Where tokens are kept"),
-    ("settings.saved", "Saved"),
-    ("settings.none", "none"),
-    ("settings.overridden", "{name} is set where Signbell was started, and counts instead."),
-    ("settings.command", "The command that moves what is kept"),
-    (
-        "settings.port.elsewhere",
-        "These still look for Signbell at the old port: {clients}. This command shows what changes in their files, and writes it:",
-    ),
-    ("settings.port.command", "The command that leads them to the new port"),
-    ("settings.unit.seconds", "seconds"),
-    ("settings.unit.bytes", "bytes"),
-    ("settings.unit.minutes", "minutes"),
-    ("settings.choice.desktop.theme.system", "As the system"),
-    ("settings.choice.desktop.theme.light", "Light"),
-    ("settings.choice.desktop.theme.dark", "Dark"),
-    ("settings.choice.desktop.language.none", "As the system"),
-    ("settings.choice.desktop.language.en", "English"),
-    ("settings.choice.desktop.language.de", "Deutsch"),
-    ("settings.choice.vault.kind.keyring", "The system’s keyring"),
-    ("settings.choice.vault.kind.sealed-file", "A sealed file"),
     ("proxy", "How tools reach Signbell"),
     ("proxy.running", "Tools can reach Signbell"),
     ("proxy.paused", "Paused"),
@@ -325,6 +311,10 @@ const LABELS: &[(&str, &str)] = &[
         "What {host} says of its sign-in can’t be used. If you know the sign-in server, enter it as the issuer below.",
     ),
     ("failed.provider_unreachable", "The sign-in server could not be reached. Check the network, then try again."),
+    (
+        "failed.already_added",
+        "This address is here already, as {service}. For a second account there, give the account a name below.",
+    ),
     ("failed.issuer_needed", "Who signs you in at {host}? Enter the sign-in server as the issuer below."),
     (
         "failed.registration_refused",

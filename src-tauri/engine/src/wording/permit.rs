@@ -1,40 +1,51 @@
 //! The words of asking at the screen before programs may do more.
 
-use super::{UNKNOWN_PROGRAM, failure};
+use super::failure;
+use super::labels::{fill, say};
+use super::language::Language;
 use crate::control::{Failure, FailureKind};
 use crate::permit::{Act, Question};
 use crate::proxy::Program;
 
-/// What it is about, behind "wants" and "lets".
-fn what(act: &Act) -> String {
+/// What it is about, behind "wants to" and "lets".
+fn what(language: Language, act: &Act) -> String {
     match act {
-        Act::PrintTokens(account) => format!("print the tokens of {account}"),
-        Act::Widen { tool, services } => format!("let {tool} use {} too", services.join(", ")),
-        Act::Forward => "turn the forward proxy on".into(),
-        Act::StopAsking(tool) => format!("no longer ask you about the programs that use {tool}"),
+        Act::PrintTokens(account) => fill(language, "permit.print_tokens", &[("account", account.as_str())]),
+        Act::Widen { tool, services } => {
+            fill(language, "permit.widen", &[("tool", tool.as_str()), ("services", &*services.join(", "))])
+        }
+        Act::Forward => say(language, "permit.forward").to_owned(),
+        Act::StopAsking(tool) => fill(language, "permit.stop_asking", &[("tool", tool.as_str())]),
     }
 }
 
-fn who(program: Option<&Program>) -> &str {
-    program.map_or(UNKNOWN_PROGRAM, |program| program.title().unwrap_or(&program.name))
+/// The activity is in English, whatever the desktop's language.
+fn noted(act: &Act) -> String {
+    what(Language::En, act)
+}
+
+fn who(language: Language, program: Option<&Program>) -> &str {
+    let known = program.map(|program| program.title().unwrap_or(&program.name));
+    known.unwrap_or_else(|| say(language, "program.unknown"))
 }
 
 /// The title of the question: `signbell wants to let script use github too`.
 #[must_use]
-pub fn permit_title(question: &Question) -> String {
-    format!("{} wants to {}", who(question.program.as_deref()), what(&question.act))
+pub fn permit_title(language: Language, question: &Question) -> String {
+    let what = what(language, &question.act);
+    fill(language, "permit.title", &[("program", who(language, question.program.as_deref())), ("what", &*what)])
 }
 
 /// What there is to know of it.
 #[must_use]
-pub fn permit_body(question: &Question) -> String {
-    let asks = match question.program.as_deref() {
+pub fn permit_body(language: Language, question: &Question) -> String {
+    match question.program.as_deref() {
         Some(Program { name, pid, parent, path, .. }) => {
-            format!("It is {}: {path}.", super::program(name, Some(*pid), parent.as_deref()))
+            let program = super::program(language, name, Some(*pid), parent.as_deref());
+            fill(language, "permit.body", &[("program", &*program), ("path", path)])
         }
-        None => "The system does not say which program it is.".into(),
-    };
-    format!("{asks} If you did not start this yourself, say no.")
+        None => say(language, "permit.body.unknown").to_owned(),
+    }
 }
 
 /// What the command says while it waits.
@@ -44,25 +55,25 @@ pub const CLICK_WANTED: &str =
 /// Somebody was asked.
 #[must_use]
 pub fn permit_asked(program: Option<&Program>, act: &Act) -> String {
-    format!("{} wants to {}, and waits for your click", who(program), what(act))
+    format!("{} wants to {}, and waits for your click", who(Language::En, program), noted(act))
 }
 
 /// The person said yes.
 #[must_use]
 pub fn permit_given(program: Option<&Program>, act: &Act) -> String {
-    format!("You let {} {}", who(program), what(act))
+    format!("You let {} {}", who(Language::En, program), noted(act))
 }
 
 /// The person said no.
 #[must_use]
 pub fn permit_refused(program: Option<&Program>, act: &Act) -> String {
-    format!("You did not let {} {}", who(program), what(act))
+    format!("You did not let {} {}", who(Language::En, program), noted(act))
 }
 
 /// The person did not come.
 #[must_use]
 pub fn permit_over(program: Option<&Program>, act: &Act) -> String {
-    format!("{} wanted to {}; nobody answered, so it was not done", who(program), what(act))
+    format!("{} wanted to {}; nobody answered, so it was not done", who(Language::En, program), noted(act))
 }
 
 /// To who asked: the person said no.

@@ -1,6 +1,8 @@
 //! The words of the settings, and of what can be wrong with them.
 
 use super::failure;
+use super::labels::{self, fill, say};
+use super::language::Language;
 use crate::config::{ConfigError, Kind, Setting, Unit};
 use crate::control::{Failure, FailureKind};
 use crate::provider::NetworkError;
@@ -15,58 +17,11 @@ pub struct SettingWords {
     pub about: &'static str,
 }
 
-/// The words of the setting `section.name`.
+/// The words of the setting `section.name`, in English; the window has them from the catalogue.
 #[must_use]
 pub fn setting(key: &str) -> SettingWords {
-    let (title, about) = match key {
-        "proxy.port" => (
-            "Port",
-            "Where tools reach Signbell on this machine; 0 takes a free one at each start. Tools that were given the old address must be given the new one.",
-        ),
-        "proxy.hold_seconds" => {
-            ("Requests wait for you", "How long a request waits while you sign in; 0 turns waiting off.")
-        }
-        "proxy.hold_seconds_json_rpc" => {
-            ("MCP requests wait for you", "The same for JSON-RPC requests, whose clients give up after a minute.")
-        }
-        "proxy.answer_seconds" => ("Patience with services", "How long a service may take to begin its answer."),
-        "proxy.replay_bytes" => {
-            ("Kept of one request", "How much of a request's body is kept, so that it can be sent once more.")
-        }
-        "proxy.replay_bytes_in_all" => ("Kept of all requests", "How much is kept of all bodies together."),
-        "proxy.forward" => (
-            "Forward proxy",
-            "For programs that can't change their address: the port is an HTTPS proxy too, for who shows a tool's key.",
-        ),
-        "bell.notifications" => {
-            ("Notifications", "Whether the desktop shows them. The tray and the window say the same either way.")
-        }
-        "bell.reminders" => (
-            "Reminders",
-            "How many minutes after a notification that nobody answered the next one comes; the last stands for all that follow, none is no reminder.",
-        ),
-        "desktop.theme" => ("Appearance", "How the window looks: as the desktop does, light, or dark."),
-        "desktop.language" => ("Language", "The window's and the tray's language; where there is none, the system's."),
-        "desktop.start_at_login" => ("Start at login", "Whether the tray starts when you log in. The tray sees to it."),
-        "network.proxy" => (
-            "Corporate proxy",
-            "An http:// proxy for everything that is not on this machine. The environment's own is never used.",
-        ),
-        "network.extra_ca" => (
-            "Extra certificate authorities",
-            "A PEM file of authorities to trust besides the system's; it is read when the setting changes and at start.",
-        ),
-        "network.client_metadata_url" => (
-            "Client metadata document",
-            "Where Signbell's own client ID metadata document is published; its address is the client id at servers that take such.",
-        ),
-        "vault.kind" => (
-            "Tokens are kept in",
-            "The system's keyring, or a file sealed with a passphrase. `signbell settings set vault.kind sealed-file` (or `keyring`) moves what is kept; a change by hand moves nothing and counts at the next start.",
-        ),
-        _ => ("", ""),
-    };
-    SettingWords { title, about }
+    let words = |suffix| labels::of(&format!("setting.{key}{suffix}")).unwrap_or_default();
+    SettingWords { title: words(""), about: words(".about") }
 }
 
 /// What a setting can be, for one that was given something else.
@@ -128,11 +83,11 @@ pub fn bad_network(error: &NetworkError) -> Failure {
     )
 }
 
-/// The banner while `config.toml` has a mistake.
+/// The banner while `config.toml` has a mistake. What the parser says of it is in English.
 #[must_use]
-pub fn config_banner(error: &ConfigError) -> String {
+pub fn config_banner(language: Language, error: &ConfigError) -> String {
     let at = |path: &str, line: Option<usize>| match line {
-        Some(line) => format!("{path}, line {line}"),
+        Some(line) => fill(language, "banner.config.at", &[("file", path), ("line", &line.to_string())]),
         None => path.to_owned(),
     };
     let what = match error {
@@ -140,19 +95,19 @@ pub fn config_banner(error: &ConfigError) -> String {
         ConfigError::Meaning { path, line, what } => format!("{}: {what}", at(path, *line)),
         other => other.to_string(),
     };
-    format!("{}. The last good settings stay in force until it is mended.", what.trim_end_matches('.'))
+    fill(language, "banner.config", &[("what", what.trim_end_matches('.'))])
 }
 
 /// The banner while `config.toml` is not there any more.
 #[must_use]
-pub fn config_gone(path: &std::path::Path) -> String {
-    format!("{} is gone. The last good settings stay in force until Signbell ends.", path.display())
+pub fn config_gone(language: Language, path: &std::path::Path) -> String {
+    fill(language, "banner.config.gone", &[("file", &path.display().to_string())])
 }
 
 /// The same to whoever wants to change a setting now.
 #[must_use]
 pub fn config_gone_failure(path: &std::path::Path) -> Failure {
-    let words = config_gone(path);
+    let words = config_gone(Language::En, path);
     failure(
         FailureKind::Failed,
         "config_gone",
@@ -162,31 +117,27 @@ pub fn config_gone_failure(path: &std::path::Path) -> Failure {
 
 /// The banner while the port that `config.toml` names is somebody else's.
 #[must_use]
-pub fn port_banner(port: u16, holder: Option<&str>, address: &str) -> String {
-    let by = holder.unwrap_or("another program");
-    format!("config.toml names port {port}, which is taken by {by}. Signbell stays at {address}.")
+pub fn port_banner(language: Language, port: u16, holder: Option<&str>, address: &str) -> String {
+    let by = holder.unwrap_or(say(language, "program.another"));
+    fill(language, "banner.port", &[("port", &port.to_string()), ("holder", by), ("address", address)])
 }
 
 /// The banner while the network settings can't be used.
 #[must_use]
-pub fn network_banner(error: &NetworkError) -> String {
-    format!("The network settings in config.toml can't be used: {error}. The last good ones stay in force.")
+pub fn network_banner(language: Language, error: &NetworkError) -> String {
+    fill(language, "banner.network", &[("error", &error.to_string())])
 }
 
 /// The banner while the person's own file of authorities can't be used as it is now.
 #[must_use]
-pub fn authorities_banner(error: &NetworkError) -> String {
-    format!(
-        "The file of authorities was changed and can't be used: {error}. Those that were in it stay trusted until Signbell ends."
-    )
+pub fn authorities_banner(language: Language, error: &NetworkError) -> String {
+    fill(language, "banner.authorities", &[("error", &error.to_string())])
 }
 
 /// The banner while tokens are kept elsewhere than `config.toml` says.
 #[must_use]
-pub fn vault_choice_banner(wanted: &str, kept: &str) -> String {
-    format!(
-        "config.toml says that tokens are kept in: {wanted}; they are still in: {kept}. `signbell settings set vault.kind {wanted}` moves them; else put the old value back, or they are looked for there after the next start."
-    )
+pub fn vault_choice_banner(language: Language, wanted: &str, kept: &str) -> String {
+    fill(language, "banner.vault_choice", &[("wanted", wanted), ("kept", kept)])
 }
 
 /// Where the port went.

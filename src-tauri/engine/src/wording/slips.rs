@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "each name says which sentence it is")]
 
 use super::failure;
-use crate::control::{Failure, FailureKind};
+use crate::control::{Failure, FailureKind, Step};
 use crate::model::{AccountName, ProviderName, ServiceName, ToolName};
 
 /// A service's name where an account's is wanted.
@@ -75,13 +75,14 @@ pub fn left_signed_out(accounts: &[AccountName]) -> String {
 
 /// The address is a service's already.
 pub fn here_already_failure(service: &ServiceName, account: &AccountName) -> Failure {
-    failure(
+    let failure = failure(
         FailureKind::Usage,
         "already_added",
         format!(
             "This address is here already, as the service \"{service}\" with the account \"{account}\". For a second account there say --account NAME; for another tool `signbell tool add NAME --service {service}`."
         ),
-    )
+    );
+    failure.at(Step::Address)
 }
 
 /// Renewing brought no token that lives as long as was asked for.

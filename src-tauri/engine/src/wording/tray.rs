@@ -8,8 +8,7 @@ use crate::control::{Failure, FailureKind};
 
 /// The program's name, as the desktop shows it.
 pub const NAME: &str = "Signbell";
-/// The tray could not be started; why is the failure's to say.
-pub const NOT_STARTED: &str = "Signbell did not start";
+
 /// A line of the menu, or of the tooltip, that says the same whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
@@ -45,6 +44,8 @@ pub enum Line {
     SignOut,
     /// Nobody answers on the control socket.
     NotRunning,
+    /// The tray could not be started; why is the failure's to say.
+    NotStarted,
     /// The tooltip while the proxy is paused.
     TipPaused,
     /// The tooltip while the proxy's port is closed.
@@ -79,6 +80,7 @@ pub fn line(language: Language, line: Line) -> &'static str {
             Line::Renew => "tray.renew",
             Line::SignOut => "tray.sign_out",
             Line::NotRunning => "tray.not_running",
+            Line::NotStarted => "tray.not_started",
             Line::TipPaused => "tray.tip.paused",
             Line::TipClosed => "tray.tip.closed",
             Line::TipWorking => "tray.tip.working",

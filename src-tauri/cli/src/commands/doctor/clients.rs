@@ -11,10 +11,9 @@ use serde_json::Value;
 use signbell_connect::{Client, Entry, entries, key};
 use signbell_engine::checkup::{KEY_PREFIX, Settings};
 use signbell_engine::wording::cli::doctor as words;
+use signbell_import::{Places, clients, jsonc, reading, why};
 
 use super::{Finding, State, found};
-use crate::commands::import::why;
-use crate::import::{Places, clients, jsonc, reading};
 
 /// Files that `signbell connect` does not write, line by line.
 const PLAIN: [(&str, &str); 2] = [("cargo", ".cargo/credentials.toml"), ("git", ".config/git/config")];

@@ -5,6 +5,9 @@
 //! somebody will read it. A program can call itself what it likes, and run any file of its user's: this
 //! tells the person what asks, and proves nothing.
 
+#[cfg(target_os = "linux")]
+mod script;
+
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -29,9 +32,32 @@ pub struct Program {
     pub parent: Option<String>,
     /// Whether people have a name for `parent`.
     pub parent_known: bool,
+    /// Whom the person is asked about.
+    pub asker: Asker,
+}
+
+/// Whom an answer of the person is about: the program itself, or who started it where that is our own bridge,
+/// which asks for whoever started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// What people call it, else its file's name.
+    pub name: String,
+    /// The file that runs, and the script where that is an interpreter.
+    pub path: String,
+    /// Whether `path` says which program it is. It does not where that runs whatever it is given: an
+    /// interpreter whose script can't be told, the system's own launcher.
+    pub lasting: bool,
+    /// Whether it asks through our own bridge.
+    pub through_us: bool,
 }
 
 impl Program {
+    /// What "always" can be kept for.
+    #[must_use]
+    pub fn remembered(&self) -> Option<&str> {
+        Some(&*self.asker.path).filter(|path| self.asker.lasting && !path.is_empty())
+    }
+
     /// What to call who asks, where people have a name for it.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
@@ -129,20 +155,14 @@ mod system {
     use std::collections::{HashMap, HashSet};
     use std::fs;
     use std::path::{Path, PathBuf};
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use super::super::apps::{Seen, file_name, known};
-    use super::{From, Program};
+    use super::script::{self, Runs};
+    use super::{Asker, From, Program};
 
     /// Further up nobody is looked for.
     const HIGHEST: usize = 16;
-
-    /// A command line is not read further.
-    const LONGEST: usize = 16 * 1024;
-
-    /// Programs that run what others wrote: for them the script counts.
-    const INTERPRETERS: &[&str] =
-        &["node", "nodejs", "bun", "deno", "python", "ruby", "perl", "php", "bash", "sh", "zsh", "dash"];
 
     /// Each in its turn.
     pub(super) fn find(all: impl Iterator<Item = From>) -> Vec<Option<Arc<Program>>> {
@@ -166,7 +186,40 @@ mod system {
     fn program(pid: u32) -> Option<Program> {
         let own = Process::read(pid)?;
         let (parent, parent_known) = above(&own);
-        Some(Program { pid, name: own.name, known: own.known, path: own.path, parent, parent_known })
+        let asker = asker(&own, is_ours);
+        Some(Program { pid, name: own.name, known: own.known, path: own.path, parent, parent_known, asker })
+    }
+
+    /// Our own program asks for who started it; what is named and what is remembered are then the same.
+    fn asker(own: &Process, is_ours: impl Fn(&Path) -> bool) -> Asker {
+        let through_us = is_ours(Path::new(&own.path));
+        let mut parent = own.parent.filter(|pid| through_us && *pid > 1).and_then(Process::read);
+        for _ in 0..HIGHEST {
+            match &parent {
+                Some(process) if is_ours(Path::new(&process.path)) => {
+                    parent = process.parent.filter(|pid| *pid > 1).and_then(Process::read);
+                }
+                _ => break,
+            }
+        }
+        // Nobody above can be told: whoever comes by our bridge is anybody.
+        let orphan = through_us && parent.is_none();
+        let process = parent.as_ref().unwrap_or(own);
+        let lasting = process.lasting && !orphan && !is_ours(Path::new(&process.path));
+        Asker { name: process.name.clone(), path: process.path.clone(), lasting, through_us: through_us && !orphan }
+    }
+
+    /// Whether this file is the command line that lies where we do.
+    fn is_ours(path: &Path) -> bool {
+        let Some(folder) = own_folder() else { return false };
+        path.parent() == Some(folder) && path.file_name().is_some_and(|name| name == "signbell")
+    }
+
+    /// The folder of the program that runs the engine.
+    fn own_folder() -> Option<&'static Path> {
+        static FOLDER: LazyLock<Option<PathBuf>> =
+            LazyLock::new(|| fs::read_link("/proc/self/exe").ok()?.parent().map(Path::to_owned));
+        FOLDER.as_deref()
     }
 
     /// The processes that have these sockets; of several that share one, the one that the others come from.
@@ -222,6 +275,8 @@ mod system {
         name: String,
         known: bool,
         path: String,
+        /// [`Asker::lasting`]
+        lasting: bool,
         parent: Option<u32>,
     }
 
@@ -230,9 +285,14 @@ mod system {
             let link = fs::read_link(format!("/proc/{pid}/exe")).ok();
             // The kernel's own, and other users', have none that we may read.
             let exe = link.map(|path| path.to_string_lossy().into_owned());
+            let file_is_told = exe.is_some();
             let exe = exe.or_else(|| Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim().to_owned()))?;
-            let script = if is_interpreter(&exe) { script(pid) } else { None };
-            let script = script.map(|path| path.to_string_lossy().into_owned());
+            let runs = script::of(pid, &exe);
+            let (script, lasting) = match &runs {
+                Runs::Itself => (None, file_is_told),
+                Runs::Script { file, alone } => (Some(file.to_string_lossy().into_owned()), *alone),
+                Runs::Anything => (None, false),
+            };
             let title = known(&Seen { exe: &exe, script: script.as_deref() });
             let name = title.unwrap_or_else(|| file_name(script.as_deref().unwrap_or(&exe)));
             let path = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
@@ -240,31 +300,10 @@ mod system {
                 name: name.to_owned(),
                 known: title.is_some(),
                 path: script.as_ref().map_or_else(|| path.to_owned(), |script| format!("{path} {script}")),
+                lasting,
                 parent: parent_of(pid),
             })
         }
-    }
-
-    /// `python3.12` is one too.
-    fn is_interpreter(exe: &str) -> bool {
-        let name = file_name(exe).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-        INTERPRETERS.contains(&name)
-    }
-
-    /// The script that an interpreter runs: its first argument that is no option, if that is a file. What
-    /// else stands on a command line may be secret, and is never kept.
-    fn script(pid: u32) -> Option<PathBuf> {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let folder = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-        script_of(line.get(..LONGEST).unwrap_or(&line), &folder)
-    }
-
-    fn script_of(line: &[u8], folder: &Path) -> Option<PathBuf> {
-        let mut words = line.split(|byte| *byte == 0).skip(1);
-        let word = words.find(|word| !word.is_empty() && !word.starts_with(b"-"))?;
-        let path = folder.join(std::str::from_utf8(word).ok()?);
-        // The real file: a link such as `bin/claude` says less than where it leads.
-        fs::canonicalize(path).ok().filter(|path| path.is_file())
     }
 
     /// The fourth field of proc_pid_stat(5), after a name that may hold anything.
@@ -280,34 +319,38 @@ mod system {
         use super::*;
 
         #[test]
-        fn a_script_is_a_file_and_nothing_else_of_the_line_is_kept() {
-            let folder = tempfile::tempdir().unwrap();
-            let file = fs::canonicalize(folder.path()).unwrap().join("server.js");
-            fs::write(&file, "").unwrap();
-            for (line, wanted) in [
-                ("node\0server.js\0--token\0hunter2\0", Some(&file)),
-                ("node\0--inspect\0./server.js\0", Some(&file)),
-                ("python3\0-c\0print('hunter2')\0", None),
-                ("node\0-e\0hunter2\0", None),
-                ("node\0", None),
-                ("", None),
-                ("sh\0.\0", None),
-            ] {
-                assert_eq!(script_of(line.as_bytes(), folder.path()).as_ref(), wanted, "{line:?}");
-            }
-            assert!(
-                is_interpreter("/usr/bin/python3.12") && is_interpreter("/x/node") && !is_interpreter("/bin/nodemon")
-            );
-        }
-
-        #[test]
         fn a_process_is_told_with_its_parent() {
             let wanted = [From::Process(std::process::id()), From::Nowhere, From::Socket(u32::MAX)];
             let found = find(wanted.into_iter());
             let own = found[0].as_ref().unwrap();
             assert_eq!(own.pid, std::process::id());
             assert!(!own.known && own.path.contains(&own.name) && own.parent.is_some(), "{own:?}");
+            assert_eq!(own.remembered(), Some(&*own.path));
             assert_eq!(found[1..], [None, None]);
+        }
+
+        #[test]
+        fn our_own_program_asks_for_who_started_it() {
+            let here = Process::read(std::process::id()).unwrap();
+            let own = |path: &str, parent| Process {
+                name: "signbell".into(),
+                known: false,
+                path: path.into(),
+                lasting: true,
+                parent,
+            };
+            let ours = |path: &Path| path == Path::new("/opt/signbell");
+            let by_us = asker(&own("/opt/signbell", Some(std::process::id())), ours);
+            assert_eq!((&*by_us.name, &*by_us.path), (&*here.name, &*here.path));
+            assert!(by_us.lasting && by_us.through_us);
+            // Who left it behind is not to be told.
+            for nobody in [None, Some(1)] {
+                let orphan = asker(&own("/opt/signbell", nobody), ours);
+                assert!(!orphan.lasting && !orphan.through_us && orphan.name == "signbell", "{orphan:?}");
+            }
+            // A file of that name elsewhere is a program as any other.
+            let other = asker(&own("/home/ada/signbell", Some(std::process::id())), ours);
+            assert!(other.lasting && !other.through_us && other.path == "/home/ada/signbell", "{other:?}");
         }
     }
 }

@@ -2,12 +2,17 @@
 
 mod desk;
 mod desktop;
+mod failures;
+mod import;
+mod programs;
 mod settings;
 
+pub(super) use self::failures::GERMAN as FAILURES;
 use super::Labels;
 
 /// Every table of German.
-pub(super) const GERMAN: &[Labels] = &[WINDOW, desk::GERMAN, desktop::GERMAN, settings::GERMAN];
+pub(super) const GERMAN: &[Labels] =
+    &[WINDOW, desk::GERMAN, desktop::GERMAN, import::GERMAN, programs::GERMAN, settings::GERMAN];
 
 const WINDOW: Labels = &[
     ("language", "de"),
@@ -236,6 +241,10 @@ const WINDOW: Labels = &[
     (
         "failed.provider_unreachable",
         "Der Anmeldeserver war nicht zu erreichen. Das Netz prüfen, dann erneut versuchen.",
+    ),
+    (
+        "failed.already_added",
+        "Diese Adresse gibt es schon, als {service}. Für ein zweites Konto dort unten einen Kontonamen angeben.",
     ),
     ("failed.issuer_needed", "Wo meldet man sich für {host} an? Der Anmeldeserver gehört unten als Aussteller hinein."),
     (

@@ -44,3 +44,71 @@ fn what_is_filled_in_stays_as_it_is() {
     assert_eq!(count(Language::En, "waiting", 2, &[("who", "curl")]), "2 requests from curl are waiting");
     assert_eq!(fill(Language::En, "no.such.key", &[]), "");
 }
+
+/// Codes of what only a command line can fail at, or only a start without a desktop.
+const NO_WINDOW: &[&str] = &[
+    "already_running",
+    "bad_environment",
+    "bad_export",
+    "bad_sign_in_page",
+    "cannot_start",
+    "conflict",
+    "exists",
+    "incomplete",
+    "input",
+    "interrupted",
+    "likely_committed",
+    "newer_export",
+    "no_desktop_app",
+    "no_export",
+    "no_file",
+    "not_confirmed",
+    "not_our_address",
+    "runtime",
+    "skipped",
+    "temporary_folder",
+    "token_too_short",
+    "unknown_id",
+    "unusable_file",
+    "usage",
+];
+
+/// The codes of every failure that `wording` makes, from its own source.
+fn codes() -> BTreeSet<String> {
+    fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => files(&path, found),
+                path if path.extension().is_some_and(|end| end == "rs") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    files(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/wording")), &mut found);
+    let text: String = found.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+    let after = text.split("FailureKind::").skip(1).filter_map(|rest| rest.split_once(',')).map(|(_, rest)| rest);
+    let quoted = after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    let is_code = |code: &&str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    quoted.filter(is_code).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_fails_in_the_window_is_said_in_every_language() {
+    let codes = codes();
+    assert!(codes.len() > 80 && codes.contains("name_taken"), "the source was not read: {codes:?}");
+    for language in Language::ALL.into_iter().filter(|language| *language != Language::En) {
+        let own: BTreeSet<_> = failures(language).iter().map(|(key, _)| key.trim_start_matches("failure.")).collect();
+        let missing: Vec<_> =
+            codes.iter().filter(|code| !own.contains(code.as_str()) && !NO_WINDOW.contains(&code.as_str())).collect();
+        assert!(missing.is_empty(), "{language} lacks {missing:?}");
+        let vault = ["keyring_locked", "keyring_absent", "keyring_denied", "keyring_silent"];
+        let vault = vault.into_iter().chain(["wrong_passphrase", "newer_format", "vault_failed"]);
+        let unknown: Vec<_> =
+            own.iter().filter(|code| !codes.contains(**code) && !vault.clone().any(|known| known == **code)).collect();
+        assert!(unknown.is_empty(), "{language} has codes of no failure: {unknown:?}");
+    }
+    let taken = crate::wording::name_taken("tool", "curl");
+    assert_eq!(failure(Language::En, &taken), taken.message);
+    assert!(failure(Language::De, &taken).starts_with("Diesen Namen"));
+}

@@ -1,4 +1,4 @@
-//! The settings, questions on programs, and connecting clients.
+//! The settings, and connecting clients.
 
 use super::Labels;
 
@@ -22,17 +22,6 @@ pub(super) const GERMAN: Labels = &[
         "failed.key_unknown",
         "Das Werkzeug {tool} gibt es schon, und sein Schlüssel war einmal zu sehen. Ein neuer Schlüssel beendet den alten.",
     ),
-    ("confirm.open", "Programme, die auf deine Antwort warten"),
-    ("confirm.always", "Immer"),
-    ("confirm.hour", "Diese Stunde"),
-    ("confirm.no", "Nein"),
-    ("permit.allow", "Erlauben"),
-    ("permit.proof", "Was unter deinem Namen läuft, kann darum bitten. Ein Ja gilt einmal."),
-    (
-        "confirm.proof",
-        "Der Pfad eines Programms beweist wenig: Was unter deinem Namen läuft, kann jede deiner Dateien ausführen.",
-    ),
-    ("tools.once", "Bei jedem Programm, das diesen Schlüssel nutzt, einmal fragen"),
     ("settings.title", "Einstellungen"),
     ("settings.about", "Was du änderst, gilt sofort und steht ebenso in config.toml."),
     ("settings.desktop", "Fenster und Leiste"),
@@ -60,4 +49,85 @@ pub(super) const GERMAN: Labels = &[
     ("settings.choice.desktop.language.de", "Deutsch"),
     ("settings.choice.vault.kind.keyring", "Der Schlüsselbund des Systems"),
     ("settings.choice.vault.kind.sealed-file", "Eine versiegelte Datei"),
+    ("setting.proxy.port", "Port"),
+    (
+        "setting.proxy.port.about",
+        "Wo Werkzeuge Signbell auf diesem Rechner erreichen; 0 nimmt bei jedem Start einen freien. Werkzeuge mit der alten Adresse brauchen dann die neue.",
+    ),
+    ("setting.proxy.hold_seconds", "Anfragen warten auf dich"),
+    (
+        "setting.proxy.hold_seconds.about",
+        "Wie lange eine Anfrage wartet, während du dich anmeldest; 0 schaltet das Warten aus.",
+    ),
+    ("setting.proxy.hold_seconds_json_rpc", "MCP-Anfragen warten auf dich"),
+    (
+        "setting.proxy.hold_seconds_json_rpc.about",
+        "Dasselbe für JSON-RPC-Anfragen, deren Programme nach einer Minute aufgeben.",
+    ),
+    ("setting.proxy.answer_seconds", "Geduld mit Diensten"),
+    ("setting.proxy.answer_seconds.about", "Wie lange ein Dienst brauchen darf, bis seine Antwort beginnt."),
+    ("setting.proxy.replay_bytes", "Aufbewahrt von einer Anfrage"),
+    (
+        "setting.proxy.replay_bytes.about",
+        "Wie viel vom Inhalt einer Anfrage aufbewahrt wird, damit sie noch einmal gesendet werden kann.",
+    ),
+    ("setting.proxy.replay_bytes_in_all", "Aufbewahrt von allen Anfragen"),
+    ("setting.proxy.replay_bytes_in_all.about", "Wie viel von allen Inhalten zusammen aufbewahrt wird."),
+    ("setting.proxy.forward", "Forward-Proxy"),
+    (
+        "setting.proxy.forward.about",
+        "Für Programme, deren Adresse sich nicht ändern lässt: Der Port ist auch ein HTTPS-Proxy, für alle, die den Schlüssel eines Werkzeugs zeigen.",
+    ),
+    ("setting.bell.notifications", "Benachrichtigungen"),
+    ("setting.bell.notifications.about", "Ob der Desktop sie zeigt. Leiste und Fenster sagen so oder so dasselbe."),
+    ("setting.bell.reminders", "Erinnerungen"),
+    (
+        "setting.bell.reminders.about",
+        "Wie viele Minuten nach einer unbeantworteten Benachrichtigung die nächste kommt; die letzte Zahl gilt für alle weiteren, keine heißt: keine Erinnerung.",
+    ),
+    ("setting.desktop.theme", "Aussehen"),
+    ("setting.desktop.theme.about", "Wie das Fenster aussieht: wie der Desktop, hell oder dunkel."),
+    ("setting.desktop.language", "Sprache"),
+    ("setting.desktop.language.about", "Die Sprache von Fenster und Leiste; ist keine gewählt, gilt die des Systems."),
+    ("setting.desktop.start_at_login", "Beim Anmelden starten"),
+    (
+        "setting.desktop.start_at_login.about",
+        "Ob die Leiste startet, wenn du dich am Rechner anmeldest. Darum kümmert sie sich selbst.",
+    ),
+    ("setting.network.proxy", "Proxy der Firma"),
+    (
+        "setting.network.proxy.about",
+        "Ein http://-Proxy für alles, was nicht auf diesem Rechner ist. Der Proxy der Umgebung wird nie genutzt.",
+    ),
+    ("setting.network.extra_ca", "Weitere Zertifizierungsstellen"),
+    (
+        "setting.network.extra_ca.about",
+        "Eine PEM-Datei mit Stellen, denen neben denen des Systems vertraut wird; gelesen beim Start und wenn sich die Einstellung ändert.",
+    ),
+    ("setting.network.client_metadata_url", "Dokument über den Client"),
+    (
+        "setting.network.client_metadata_url.about",
+        "Wo das eigene Client-ID-Metadaten-Dokument von Signbell veröffentlicht ist; seine Adresse ist die Client-ID bei Servern, die so etwas nehmen.",
+    ),
+    ("setting.vault.kind", "Tokens liegen in"),
+    (
+        "setting.vault.kind.about",
+        "Dem Schlüsselbund des Systems oder einer Datei, die eine Passphrase versiegelt; nach ihr fragt Signbell bei jedem Start. `signbell settings set vault.kind sealed-file` (oder `keyring`) zieht das Aufbewahrte um; eine Änderung von Hand zieht nichts um und gilt ab dem nächsten Start.",
+    ),
+    ("banner.config", "{what}. Bis das behoben ist, gelten die letzten brauchbaren Einstellungen."),
+    ("banner.config.at", "{file}, Zeile {line}"),
+    ("banner.config.gone", "{file} ist weg. Die letzten brauchbaren Einstellungen gelten, bis Signbell endet."),
+    ("banner.port", "config.toml nennt Port {port}, und den hat {holder}. Signbell bleibt bei {address}."),
+    (
+        "banner.network",
+        "Die Netzeinstellungen in config.toml sind nicht zu gebrauchen: {error}. Die letzten brauchbaren gelten weiter.",
+    ),
+    (
+        "banner.vault_choice",
+        "config.toml sagt, wo die Tokens liegen: {wanted}; noch liegen sie hier: {kept}. `signbell settings set vault.kind {wanted}` zieht sie um; sonst den alten Wert wieder eintragen, oder sie werden ab dem nächsten Start dort gesucht.",
+    ),
+    (
+        "banner.authorities",
+        "Die Datei der Zertifizierungsstellen wurde geändert und ist nicht zu gebrauchen: {error}. Den bisherigen wird vertraut, bis Signbell endet.",
+    ),
 ];

@@ -6,7 +6,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// What was expected and where, without the text itself.
-pub(crate) fn parse(text: &str) -> Result<Value, String> {
+pub fn parse(text: &str) -> Result<Value, String> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
         // serde_json names the position and what it expected, not the text.

@@ -7,22 +7,29 @@ use url::Url;
 
 /// Whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
+    /// mcp-remote, which MCP clients start for servers on the web.
     McpRemote,
+    /// GitHub's command line.
     Gh,
+    /// Google Cloud's.
     Gcloud,
+    /// oidc-agent.
     OidcAgent,
+    /// email-oauth2-proxy.
     EmailProxy,
     /// MCP clients: editors, agents.
     Clients,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 6] =
+    /// Every one.
+    pub const ALL: [Self; 6] =
         [Self::McpRemote, Self::Gh, Self::Gcloud, Self::OidcAgent, Self::EmailProxy, Self::Clients];
 
     /// As it is typed.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::McpRemote => "mcp-remote",
             Self::Gh => "gh",
@@ -36,12 +43,17 @@ impl Source {
 
 /// What the program keeps to stay signed in.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Tokens {
+pub enum Tokens {
     /// Nothing here.
     #[default]
     None,
     /// A refresh token. Whether the program can go on with its own copy once we have used it.
-    Refresh { token: Secret, shared: bool },
+    Refresh {
+        /// It.
+        token: Secret,
+        /// Whether both can go on with it.
+        shared: bool,
+    },
     /// An access token alone, or one in a keyring: it stays where it is.
     Theirs,
     /// Something that only the program itself can open.
@@ -50,7 +62,7 @@ pub(crate) enum Tokens {
 
 /// What a person has to know of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Note {
+pub enum Note {
     /// mcp-remote names a file by a digest of the address, which no client's configuration has.
     UnknownAddress,
     /// The account is for no service that is reached by HTTP, or the source does not name it.
@@ -71,26 +83,36 @@ pub(crate) enum Note {
 
 /// One thing that another program has.
 #[derive(Debug, Clone)]
-pub(crate) struct Item {
-    pub(crate) source: Source,
+pub struct Item {
+    /// Whose it is.
+    pub source: Source,
     /// Its name there, as far as it can be typed.
-    pub(crate) key: String,
+    pub key: String,
     /// Where it was read.
-    pub(crate) places: Vec<PathBuf>,
-    pub(crate) url: Option<Url>,
+    pub places: Vec<PathBuf>,
+    /// The service, where it is known.
+    pub url: Option<Url>,
     /// Who it is for, as the program wrote it down.
-    pub(crate) who: Option<String>,
-    pub(crate) issuer: Option<Url>,
-    pub(crate) provider_preset: Option<&'static str>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) client_secret: Option<Secret>,
+    pub who: Option<String>,
+    /// Who signs the person in.
+    pub issuer: Option<Url>,
+    /// The provider, where it is one that we know.
+    pub provider_preset: Option<&'static str>,
+    /// What the program is known by there.
+    pub client_id: Option<String>,
+    /// And proves it with.
+    pub client_secret: Option<Secret>,
     /// Whether the program registered that client by itself (RFC 7591), with a redirect of its own: good for
     /// going on with its tokens, and for nothing else.
-    pub(crate) client_is_registered: bool,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) resource: Option<String>,
-    pub(crate) tokens: Tokens,
-    pub(crate) notes: Vec<Note>,
+    pub client_is_registered: bool,
+    /// What it asks for.
+    pub scopes: Vec<String>,
+    /// The resource that its tokens are for (RFC 8707).
+    pub resource: Option<String>,
+    /// What it keeps to stay signed in.
+    pub tokens: Tokens,
+    /// What a person has to know of it.
+    pub notes: Vec<Note>,
 }
 
 impl Item {
@@ -114,12 +136,14 @@ impl Item {
     }
 
     /// What `--take` wants: `mcp-remote:linear`.
-    pub(crate) fn id(&self) -> String {
+    #[must_use]
+    pub fn id(&self) -> String {
         format!("{}:{}", self.source.as_str(), self.key)
     }
 
     /// Whether it can be taken as it is.
-    pub(crate) fn is_whole(&self) -> bool {
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
         self.url.is_some()
             && !self
                 .notes
@@ -128,7 +152,8 @@ impl Item {
     }
 
     /// A name for the service, where the program has one for it that can be one.
-    pub(crate) fn service_name(&self) -> Option<String> {
+    #[must_use]
+    pub fn service_name(&self) -> Option<String> {
         let names_services = matches!(self.source, Source::Clients | Source::McpRemote);
         if !names_services || self.notes.contains(&Note::UnknownAddress) {
             return None;

@@ -1,28 +1,33 @@
 //! What other programs on this machine already know of the person's services and accounts.
 //!
 //! Each source is a pure parser, text in and [`Item`]s out, that follows the program's own source. Files
-//! are only ever read, and only such as the person alone may write ([`reading`]).
+//! are only ever read, and only such as the person alone may write ([`reading`]). What was found is
+//! [`Listed`] without its secrets, and [taken over](take()) only where the person ticked it.
 
-pub(crate) mod clients;
+pub mod clients;
 mod email_proxy;
 mod gcloud;
 mod gh;
 mod ini;
 mod item;
-pub(crate) mod jsonc;
+pub mod jsonc;
+mod listed;
 mod mcp_remote;
 mod oidc_agent;
-pub(crate) mod reading;
+pub mod reading;
+mod take;
 mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::item::{Item, Note, Source, Tokens};
-pub(crate) use self::reading::ReadError;
+pub use self::item::{Item, Note, Source, Tokens};
+pub use self::listed::{Listed, note_words, why};
+pub use self::reading::ReadError;
+pub use self::take::{Taken, Terms, take};
 
 /// Where the sources lie: the person's folders.
 #[derive(Debug, Clone)]
-pub(crate) struct Places {
+pub struct Places {
     home: PathBuf,
     /// `XDG_CONFIG_HOME`, `~/.config` where it is not set.
     config: PathBuf,
@@ -40,22 +45,29 @@ const FOLDER_VARIABLES: [&str; 6] =
 
 /// A file that is there and can't be used.
 #[derive(Debug)]
-pub(crate) struct Unusable {
-    pub(crate) source: Source,
-    pub(crate) file: PathBuf,
-    pub(crate) why: ReadError,
+pub struct Unusable {
+    /// Whose it is.
+    pub source: Source,
+    /// Which.
+    pub file: PathBuf,
+    /// Why it can't.
+    pub why: ReadError,
 }
 
 /// What was found, and what could not be read.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) items: Vec<Item>,
-    pub(crate) unusable: Vec<Unusable>,
+pub struct Found {
+    /// What there is.
+    pub items: Vec<Item>,
+    /// Files that are there and can't be used.
+    pub unusable: Vec<Unusable>,
 }
 
 impl Places {
-    /// The person's, from the environment.
-    pub(crate) fn from_env(named: Option<PathBuf>) -> Option<Self> {
+    /// The person's, from the environment; `named` is the one place to look at instead. Nothing without a
+    /// home.
+    #[must_use]
+    pub fn from_env(named: Option<PathBuf>) -> Option<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = absolute("HOME")?;
         Some(Self {
@@ -74,7 +86,8 @@ impl Places {
 }
 
 /// Looks at one source, or at all.
-pub(crate) fn find(places: &Places, only: Option<Source>) -> Found {
+#[must_use]
+pub fn find(places: &Places, only: Option<Source>) -> Found {
     let mut found = Found::default();
     for source in Source::ALL.into_iter().filter(|source| only.is_none_or(|only| only == *source)) {
         match source {

@@ -13,7 +13,7 @@ const MOST_ENTRIES: usize = 2000;
 
 /// Why a file is not used. None of these holds anything of its content.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The system's own words.
     Io(String),
     /// A folder, a pipe, a device; or a link that leads to one.
@@ -22,14 +22,19 @@ pub(crate) enum ReadError {
     ForeignOwner,
     /// As above.
     WritableByAll,
+    /// No program writes so much.
     TooLarge,
+    /// It is not UTF-8.
     NotText,
     /// It is not in the form that its program writes; what and where, without its content.
     NotUnderstood(String),
 }
 
 /// The whole file; nothing if there is none. A person's own link is followed: dotfiles are kept so.
-pub(crate) fn text(path: &Path) -> Result<Option<String>, ReadError> {
+///
+/// # Errors
+/// [`ReadError`].
+pub fn text(path: &Path) -> Result<Option<String>, ReadError> {
     let io = |e: io::Error| ReadError::Io(e.to_string());
     match fs::metadata(path) {
         // A link to nothing is one that somebody made, and worth a word.

@@ -23,10 +23,11 @@ use super::mcp_remote::Started;
 use super::{Found, Places, jsonc, reading};
 
 /// A client's file.
-pub(crate) struct ClientFile {
+pub struct ClientFile {
     /// As its makers call it.
-    pub(crate) client: &'static str,
-    pub(crate) path: PathBuf,
+    pub client: &'static str,
+    /// Where it would be.
+    pub path: PathBuf,
     form: Form,
 }
 
@@ -44,7 +45,8 @@ enum Form {
 const MCP_SERVERS: Form = Form::Json(&["mcpServers"]);
 
 /// Every file that a client on this machine may have, there or not.
-pub(crate) fn files(places: &Places) -> Vec<ClientFile> {
+#[must_use]
+pub fn files(places: &Places) -> Vec<ClientFile> {
     let (home, config) = (&places.home, &places.config);
     let claude = places.folder("CLAUDE_CONFIG_DIR", home.clone()).join(".claude.json");
     let codex = places.folder("CODEX_HOME", home.join(".codex")).join("config.toml");
