@@ -7,7 +7,7 @@ export PATH := $(tools)/bin:$(tools)/node/node_modules/node/bin:$(PATH)
 DENY := 0.20.2
 deny := $(tools)/cargo-deny-$(DENY)/bin/cargo-deny
 
-.PHONY: help run test bench crash fuzz package install docs audit fmt clean
+.PHONY: help run test bench crash soak fuzz package install docs audit fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -56,6 +56,14 @@ crash: ## kill -9 at every step, 200 times each (TIMES=20 for fewer), and count 
 	npm ci --silent --no-audit --no-fund --prefix tests/provider
 	cargo build --locked --workspace --all-targets
 	SIGNBELL_CRASH_TIMES=$(TIMES) SIGNBELL_NODE=$$(command -v node) cargo test --locked --workspace --test crash -- --nocapture --test-threads 2
+
+ACCOUNTS ?= 200
+TOKENS ?= 100000
+soak: ## 100,000 tokens of two seconds run out, with faults throughout (TOKENS=1000 for fewer): half an hour
+	@.ci/setup.sh test
+	cargo build --locked --release --package signbell-cli
+	SIGNBELL_BIN_DIR=$(target)/release SIGNBELL_SOAK_ACCOUNTS=$(ACCOUNTS) SIGNBELL_SOAK_TOKENS=$(TOKENS) SIGNBELL_SOAK_IN_MEMORY=1 \
+		cargo test --locked --workspace --test soak -- --nocapture
 
 # The recognition tests' answers are where the rules' fuzzer begins; what is found is kept in tests/fuzz/corpus.
 SECONDS ?= 60

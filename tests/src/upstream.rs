@@ -4,6 +4,7 @@
 //! are played back by this double, over a real connection. What a test asks it about is what really
 //! arrived: every request, in order, as it came.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,28 +59,47 @@ type Answer = dyn Fn(&Request) -> Reply + Send + Sync;
 pub struct Upstream {
     address: String,
     seen: Arc<Mutex<Vec<Request>>>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    open: Arc<Mutex<HashMap<usize, TcpStream>>>,
     stopped: Arc<AtomicBool>,
 }
 
 impl Upstream {
     /// Answers each request, on whichever connection it comes, with what `answer` says.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Result<Self> {
+        let seen = Arc::<Mutex<Vec<Request>>>::default();
+        let kept = Arc::clone(&seen);
+        Self::serving(seen, move |request| {
+            lock(&kept).push(request.clone());
+            answer(request)
+        })
+    }
+
+    /// Keeps no request: for those that see a million.
+    pub fn start_forgetful(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Result<Self> {
+        Self::serving(Arc::default(), answer)
+    }
+
+    fn serving(
+        seen: Arc<Mutex<Vec<Request>>>,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("a port for the upstream")?;
         let address = format!("http://{}", listener.local_addr()?);
-        let (seen, open, stopped) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::default(), Arc::default());
-        let upstream =
-            Self { address, seen: Arc::clone(&seen), open: Arc::clone(&open), stopped: Arc::clone(&stopped) };
+        let (open, stopped) = (Arc::<Mutex<HashMap<usize, TcpStream>>>::default(), Arc::<AtomicBool>::default());
+        let upstream = Self { address, seen, open: Arc::clone(&open), stopped: Arc::clone(&stopped) };
         let answer: Arc<Answer> = Arc::new(answer);
         std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                lock(&open).extend(stream.try_clone());
-                // A connection that ends early is the other side's business; the test sees what it missed.
-                std::thread::spawn(move || drop(serve(stream, &seen, &*answer)));
+                let (open, answer) = (Arc::clone(&open), Arc::clone(&answer));
+                lock(&open).extend(stream.try_clone().map(|stream| (number, stream)));
+                std::thread::spawn(move || {
+                    // A connection that ends early is the other side's business; the test sees what it missed.
+                    drop(serve(stream, &*answer));
+                    lock(&open).remove(&number);
+                });
             }
         });
         Ok(upstream)
@@ -102,7 +122,7 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address.trim_start_matches("http://"));
-        for stream in lock(&self.open).drain(..) {
+        for (_, stream) in lock(&self.open).drain() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -112,13 +132,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &Answer) -> Result<()> {
+fn serve(stream: TcpStream, answer: &Answer) -> Result<()> {
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
     while let Some(request) = read(&mut reader)? {
-        lock(seen).push(request.clone());
         match answer(&request) {
             Reply::Bytes(bytes) => writer.write_all(&bytes)?,
             Reply::Last(bytes) => {

@@ -13,7 +13,9 @@ use crate::{challenge, config, provider, proxy, rules, session, signin};
 pub fn callback(input: &[u8]) {
     let query = String::from_utf8_lossy(input);
     if let Ok(Ok(code)) = signin::read_redirect("the-state", &query) {
-        assert!(!code.is_empty() && query.contains("the-state"), "{query}");
+        let has_state =
+            url::form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("state".into(), "the-state".into()));
+        assert!(!code.is_empty() && has_state, "{query}");
     }
 }
 

@@ -1,13 +1,14 @@
 //! The sign-in state of a grant: one actor owns it, many callers ask it.
 //!
 //! [`SessionHandle`] is what callers hold. [`state`] is the pure machine, [`actor`] does what the
-//! machine says, [`refresh`] asks the token endpoint, [`failure`] reads what it answers.
+//! machine says and is woken by [`wakes`], [`refresh`] asks the token endpoint, [`failure`] reads what it answers.
 
 mod actor;
 pub mod failure;
 mod refresh;
 pub mod state;
 pub mod tokens;
+mod wakes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

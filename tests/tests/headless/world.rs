@@ -1,14 +1,12 @@
 //! What nearly every test begins with: a provider, an engine, an account with a service and a tool.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+pub use signbell_tests::browser::follow_links;
 use signbell_tests::process::{Output, run};
 use signbell_tests::{Curl, Provider, Sandbox, Serve, wait_ok};
 
@@ -140,16 +138,6 @@ pub fn provider(sandbox: &Sandbox, options: &Value) -> Result<Provider> {
         all[name] = value.clone();
     }
     Provider::start(sandbox, &all)
-}
-
-/// Makes the browser a program that follows redirects, which with `autoConsent` is all that a
-/// sign-in needs.
-pub fn follow_links(sandbox: &Sandbox) -> Result<PathBuf> {
-    let script = sandbox.path("browser.sh");
-    fs::write(&script, "#!/bin/sh\nexec curl -q -sSL --noproxy '*' --max-time 40 -o /dev/null \"$1\"\n")?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    sandbox.set_env("BROWSER", script.to_string_lossy());
-    Ok(script)
 }
 
 /// See [`World::add`].

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::state::{self, Effect, Input, State, Unready, Want};
+use super::wakes::Wakes;
 use super::{Event, Lease, Listener, Marks, Message, item_of, lease_of, refresh, tokens};
 use crate::clock;
 use crate::faults;
-use crate::model::GrantId;
+use crate::model::{Generation, GrantId};
 use crate::provider::Provider;
 use crate::vault::{Vault, VaultError};
 
@@ -32,6 +33,7 @@ pub(super) struct Actor {
     /// Who waits for the vault after a sign-in or a sign-out.
     person: Option<Done>,
     refresh_began: Option<Instant>,
+    wakes: Wakes,
 }
 
 impl Actor {
@@ -44,8 +46,8 @@ impl Actor {
         mailbox: mpsc::WeakUnboundedSender<Message>,
         publish: watch::Sender<State>,
     ) -> Self {
-        let (waiting, person, refresh_began) = (Vec::new(), None, None);
-        Self { grant, provider, vault, listener, marks, mailbox, publish, waiting, person, refresh_began }
+        let (waiting, person, refresh_began, wakes) = (Vec::new(), None, None, Wakes::default());
+        Self { grant, provider, vault, listener, marks, mailbox, publish, waiting, person, refresh_began, wakes }
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
@@ -66,7 +68,7 @@ impl Actor {
             let (next, effects) = state::step(state, input, clock::now());
             state = next;
             for effect in effects {
-                self.carry_out(effect);
+                self.carry_out(effect, state::generation_of(&state));
             }
             self.publish.send_replace(state.clone());
             // Who asks how things stand right after must see it.
@@ -91,7 +93,7 @@ impl Actor {
                 let changed = !effects.is_empty();
                 *state = next;
                 for effect in effects {
-                    self.carry_out(effect);
+                    self.carry_out(effect, state::generation_of(state));
                 }
                 if changed {
                     self.publish.send_replace(state.clone());
@@ -117,7 +119,8 @@ impl Actor {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    /// `current`: the generation of the state that the effect belongs to.
+    fn carry_out(&mut self, effect: Effect, current: Generation) {
         match effect {
             Effect::Read => {
                 let (vault, grant) = (self.vault.clone(), Arc::clone(&self.grant));
@@ -160,7 +163,7 @@ impl Actor {
                     Input::Refreshed { generation, result, forced }
                 });
             }
-            Effect::Wake(after) => self.wake(after),
+            Effect::Wake(after) => self.wake(after, current),
             // A sign-in saves tokens too; only a refresh is told as one.
             Effect::TellRefreshed => {
                 if let Some(began) = self.refresh_began.take() {
@@ -189,10 +192,9 @@ impl Actor {
         });
     }
 
-    fn wake(&self, after: Duration) {
+    fn wake(&mut self, after: Duration, current: Generation) {
         let (mailbox, marks, began) = (self.mailbox.clone(), Arc::clone(&self.marks), clock::now().boot_ms);
-        tokio::spawn(async move {
-            tokio::time::sleep(after).await;
+        self.wakes.after(after, current, move || {
             if let Some(mailbox) = mailbox.upgrade() {
                 let in_use = marks.used_boot_ms.load(Ordering::Relaxed) >= began;
                 let _ = mailbox.send(Message::Input(Input::Tick { in_use }));
