@@ -225,7 +225,7 @@ pub struct ToolKey {
     /// Where it reaches each of its services.
     pub urls: BTreeMap<ServiceName, String>,
     /// Whether the key is part of its addresses: the tool sends it nowhere else.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key_in_path: bool,
     /// For the forward proxy, where that was asked for and is on.
     #[serde(skip_serializing_if = "Option::is_none", default)]

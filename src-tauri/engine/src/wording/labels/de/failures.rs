@@ -53,6 +53,10 @@ pub(crate) const GERMAN: Labels = &[
         "Die Datei hat sich inzwischen geändert, darum wurde nichts geschrieben. Noch einmal ansehen.",
     ),
     (
+        "failure.click_needed",
+        "Darauf antwortet nur ein Klick am Bildschirm: im Menü der Leiste, in der Mitteilung oder im Fenster.",
+    ),
+    (
         "failure.client_forgotten",
         "Der Anbieter kennt die Registrierung von Signbell nicht mehr. Neu anmelden, dann wird neu registriert.",
     ),
@@ -83,6 +87,10 @@ pub(crate) const GERMAN: Labels = &[
     ("failure.folder", "Ein Ordner von Signbell ist nicht zu gebrauchen. Die Einzelheiten sagen, welcher."),
     ("failure.identity", "Wer sich angemeldet hat, ließ sich nicht prüfen; nichts wurde geändert. Erneut anmelden."),
     ("failure.issuer_needed", "Wo man sich anmeldet, ist nicht bekannt. Den Anmeldeserver als Aussteller angeben."),
+    (
+        "failure.kept_elsewhere",
+        "`signbell serve` hat geendet. Es hatte deine Tokens in einer anderen Ablage; darum übernimmt die Leiste nicht. `signbell serve` erneut starten, oder die Leiste mit demselben SIGNBELL_VAULT.",
+    ),
     (
         "failure.key_needed",
         "Dieses Konto braucht einen privaten Schlüssel. `signbell provider set` im Terminal nimmt ihn.",
@@ -118,11 +126,16 @@ pub(crate) const GERMAN: Labels = &[
         "failure.no_trust_store",
         "Dieser Rechner vertraut keiner Zertifizierungsstelle. Das Paket ca-certificates installieren.",
     ),
+    (
+        "failure.nobody_clicked",
+        "Niemand beantwortete die Frage am Bildschirm. Nichts wurde geändert; erneut versuchen, wenn du da bist.",
+    ),
     ("failure.not_asked", "Darauf wartet nichts mehr. Die nächste Anfrage fragt wieder."),
     ("failure.not_granted", "Der Anbieter gab die Rechte nicht, um die gebeten wurde."),
     ("failure.not_moved", "Der Dienst bleibt, wo er ist; nichts wurde geändert."),
     ("failure.not_of_service", "Diese Adresse gehört nicht zum Dienst, darum ging kein Token dorthin."),
     ("failure.not_ours", "In der Datei ist nichts von Signbell; nichts wurde geändert."),
+    ("failure.not_permitted", "Du hast am Bildschirm Nein gesagt. Nichts wurde geändert."),
     ("failure.not_running", "Signbell läuft nicht. Es starten: `signbell app`."),
     ("failure.not_understood", "Das wurde nicht verstanden. Die Einzelheiten sagen, was."),
     ("failure.not_written", "Die Datei ließ sich nicht schreiben; nichts wurde geändert."),
@@ -134,9 +147,14 @@ pub(crate) const GERMAN: Labels = &[
     ("failure.other_issuer", "Die Antwort kam von einem anderen Anmeldeserver als gefragt; nichts wurde geändert."),
     ("failure.other_resource", "Der Dienst beschreibt sich unter einer fremden Adresse. Nichts wurde hinzugefügt."),
     ("failure.other_server", "Der Dienst meldet bei einem anderen Server an als das Konto. Nichts wurde hinzugefügt."),
+    ("failure.other_version", "Das laufende Signbell ist von einer anderen Version. Es beenden und neu starten."),
     (
         "failure.overridden",
         "Das ist dort festgelegt, wo Signbell gestartet wurde. Ohne diese Variable starten und dann wählen.",
+    ),
+    (
+        "failure.owner_silent",
+        "Ein Signbell läuft schon und antwortet nicht: Es hängt, oder es läuft auf einem anderen Rechner mit demselben Ordner. Es beenden und Signbell neu starten.",
     ),
     (
         "failure.passphrase_missing",
@@ -185,6 +203,10 @@ pub(crate) const GERMAN: Labels = &[
         "failure.service_unreachable",
         "Der Dienst war nicht zu erreichen. Adresse und Netz prüfen, dann erneut versuchen.",
     ),
+    (
+        "failure.shared_file",
+        "Andere dürfen diese Datei außerhalb deines Ordners lesen; darum kam kein Schlüssel hinein. `chmod 600` macht sie zu deiner allein.",
+    ),
     ("failure.sign_in_deadline", "Niemand kam aus dem Browser zurück, darum endete der Versuch. Erneut anmelden."),
     (
         "failure.signed_in_already",
@@ -202,6 +224,10 @@ pub(crate) const GERMAN: Labels = &[
         "Für dieses Konto ist das Ausgeben des Tokens nicht erlaubt. Im Fenster lässt es sich erlauben.",
     ),
     ("failure.token_refused", "Der Anbieter gab keinen neuen Token. Neu anmelden."),
+    (
+        "failure.too_many_questions",
+        "Auf dem Bildschirm warten schon zu viele Fragen. Erst diese beantworten, dann erneut versuchen. Nichts wurde geändert.",
+    ),
     ("failure.toolkit", "Die Oberfläche des Desktops versagte. Signbell beenden und neu starten."),
     ("failure.unexpected_reply", "Signbell antwortete wie eine andere Version. Es beenden und neu starten."),
     (
@@ -214,6 +240,10 @@ pub(crate) const GERMAN: Labels = &[
     ("failure.unknown_service", "Diesen Dienst gibt es nicht."),
     ("failure.unknown_setting", "Diese Einstellung gibt es nicht."),
     ("failure.unknown_tool", "Dieses Werkzeug gibt es nicht."),
+    (
+        "failure.unreadable_reply",
+        "Das laufende Signbell antwortete etwas Unverständliches. Wenn es inzwischen aktualisiert wurde, es beenden und neu starten.",
+    ),
     (
         "failure.unsaved",
         "Die Anmeldung gelang, ließ sich aber nicht aufbewahren. Den Schlüsselbund prüfen, dann neu anmelden.",
