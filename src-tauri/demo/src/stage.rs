@@ -42,10 +42,13 @@ impl Stage {
         let service = service(&provider, &api).map_err(|e| demo::unexpected("added", &e.to_string()))?;
         let mut hold = Conversation::open(socket, &Request::AddEphemeral(service)).await?;
         let added = loop {
-            match hold.next().await? {
-                Some(Reply::Added(added)) => break added,
-                Some(_) => {}
-                None => return Err(wording::not_running()),
+            match hold.next().await {
+                Ok(Some(Reply::Added(added))) => break added,
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(wording::not_running()),
+                // Another name can't be chosen here.
+                Err(failure) if failure == wording::name_taken("tool", NAME) => return Err(demo::tool_taken(NAME)),
+                Err(failure) => return Err(failure),
             }
         };
         let (Some(tool), Some(key)) = (added.tool, added.key) else {

@@ -117,6 +117,30 @@ fn what_changes_nothing_leaves_no_trace_of_a_widening() -> Result<()> {
 }
 
 #[test]
+fn what_lives_in_memory_widens_nothing_that_is_there() -> Result<()> {
+    let (world, _) = World::signed_in("memory-alone")?;
+    let parts = || -> Result<[serde_json::Value; 3]> {
+        let status = world.sandbox.run_json(&["status"])?;
+        Ok(["accounts", "services", "tools"].map(|part| status[0][part].clone()))
+    };
+    let before = parts()?;
+    let add = |account: &str, tool: &str| {
+        world.control(&serde_json::json!({
+            "do": "add-ephemeral", "url": world.provider.api()?, "name": "guest", "account": account,
+            "issuer": world.provider.issuer()?, "client_id": CLIENT, "tool": tool,
+        }))
+    };
+    for (account, tool) in [("guest", "script"), ("ada", "guest")] {
+        let reply = add(account, tool)?;
+        ensure!(reply["reply"] == "failed" && reply["code"] == "name_taken", "{account}, {tool}: {reply}");
+        ensure!(parts()? == before, "{account}, {tool}");
+    }
+    let reply = add("guest", "guest")?;
+    ensure!(reply["reply"] == "added" && reply["key"].is_string(), "{reply}");
+    Ok(())
+}
+
+#[test]
 fn who_only_says_that_it_is_a_desktop_is_none() -> Result<()> {
     use std::io::{BufRead as _, BufReader, Write as _};
     let (world, _) = World::signed_in("no-desktop")?;

@@ -58,10 +58,13 @@ impl Core {
     /// Adds a service, with what it needs.
     pub(crate) async fn add(&self, add: AddService, ephemeral: bool) -> Result<Added, Failure> {
         let mut plan = self.plan(&add, None).await?;
+        if ephemeral {
+            plan.fit_alone(&self.config(), add.tool.as_ref())?;
+        }
         self.carry_out(&mut plan, ephemeral).await?;
         let tool = if ephemeral {
             self.edit_ephemeral(|config, ephemeral| {
-                let tool = plan.fit(config, add.tool.as_ref())?;
+                let tool = plan.fit_alone(config, add.tool.as_ref())?;
                 plan.merge_into(ephemeral, &tool);
                 Ok(tool)
             })?
@@ -128,7 +131,10 @@ impl Core {
     /// counts, where the service names several.
     pub(super) async fn plan(&self, add: &AddService, server: Option<&Url>) -> Result<Plan, Failure> {
         config::check_upstream(&add.url).map_err(|why| wording::bad_address(&why))?;
-        self.must_be_new(add)?;
+        // Who names a server moves a service that is here already.
+        if server.is_none() {
+            self.must_be_new(add)?;
+        }
         let wanted = add.resource.as_deref();
         let wanted =
             wanted.map(|text| resource::canonical(text).ok_or_else(|| wording::bad_resource(text))).transpose()?;

@@ -26,6 +26,18 @@ impl Plan {
         }))
     }
 
+    /// The same for what lives in memory only. It goes again with all that it brought and is no way around a
+    /// click, so its tool and its account are its own.
+    pub(super) fn fit_alone(&self, config: &Config, tool: Option<&ToolName>) -> Result<Option<PlannedTool>, Failure> {
+        if let Some(name) = tool.filter(|name| config.tools.contains_key(*name)) {
+            return Err(wording::name_taken("tool", name.as_str()));
+        }
+        if let (name, None) = &self.account {
+            return Err(wording::name_taken("account", name.as_str()));
+        }
+        self.fit(config, tool)
+    }
+
     pub(in crate::engine) fn fit_account(&self, config: &Config) -> Result<(), Failure> {
         match &self.account {
             (name, Some(_)) if config.accounts.contains_key(name) => {
