@@ -25,13 +25,26 @@ pub enum Act {
     Widen {
         /// Which tool.
         tool: ToolName,
-        /// By their names; by its host where a service has none yet.
-        services: Vec<String>,
+        /// Which ones, and what they lead to.
+        services: Vec<Offered>,
     },
     /// Tools may go through the forward proxy.
     Forward,
+    /// A command may do so while it is off, with a key of this tool.
+    ForwardOnce(ToolName),
     /// The person is no longer asked about the programs that use this tool.
     StopAsking(ToolName),
+}
+
+/// A service that a tool would get. Its name alone says little: whoever asks may have chosen it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Its name.
+    pub name: String,
+    /// Where requests go. Nothing where there is no such service.
+    pub host: Option<String>,
+    /// Whose tokens they get. Nothing where the account has no name yet.
+    pub account: Option<AccountName>,
 }
 
 /// A question that is open.

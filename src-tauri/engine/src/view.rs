@@ -47,7 +47,7 @@ pub struct AppView {
 pub struct PermitView {
     /// The answer names it.
     pub id: u64,
-    /// `signbell wants to let script use github too`.
+    /// `signbell wants to let script use github (api.github.com, ada) too`.
     pub title: String,
     /// What there is to know of it.
     pub body: String,

@@ -1,5 +1,7 @@
 //! Where there is a screen, what lets programs do more waits for a click.
 
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -8,7 +10,7 @@ use signbell_tests::process::Output;
 use signbell_tests::sandbox::binary;
 use signbell_tests::{DesktopOptions, Tray, Webview, wait_ok};
 
-use crate::world::World;
+use crate::world::{CLIENT, TOOL, World};
 use crate::{SOON, shot, turn};
 
 /// Runs the command, and does `click` while it waits.
@@ -57,7 +59,7 @@ fn what_lets_programs_do_more_waits_for_a_click() -> Result<()> {
 
     // No in the notification.
     let output = asked(&world, &["tool", "add", "other", "--service", "bob"], || {
-        let title = "signbell wants to let other use bob too";
+        let title = "signbell wants to let other use bob (127.0.0.1, bob) too";
         let shown = bell.wait_for(|shown| shown.summary == title && shown.is_open(), SOON)?;
         bell.invoke_label(shown.id, "No")
     })?;
@@ -79,7 +81,7 @@ fn what_lets_programs_do_more_waits_for_a_click() -> Result<()> {
             ensure!(open["title"] == title, "{open}");
             open["id"].as_u64().context("no id")
         })?;
-        let socket = std::os::unix::net::UnixStream::connect(sandbox.signbell_home().join("control.sock"))?;
+        let socket = UnixStream::connect(sandbox.signbell_home().join("control.sock"))?;
         let reply = ask(socket, &json!({"do": "permit", "id": id, "allow": true}))?;
         ensure!(reply["code"] == "click_needed", "{reply}");
         window.wait_text(".confirm-title", title, SOON)?;
@@ -94,7 +96,7 @@ fn what_lets_programs_do_more_waits_for_a_click() -> Result<()> {
     for says in [
         "signbell wants to print the tokens of ada, and waits for your click",
         "You let signbell print the tokens of ada",
-        "You did not let signbell let other use bob too",
+        "You did not let signbell let other use bob (127.0.0.1, bob) too",
         "You let signbell turn the forward proxy on",
     ] {
         ensure!(told.contains(says), "{says:?} is not in {told}");
@@ -103,8 +105,72 @@ fn what_lets_programs_do_more_waits_for_a_click() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn no_way_round_a_click() -> Result<()> {
+    let _turn = turn();
+    let world = World::signed_in("permits-round", DesktopOptions::default(), &["ada"])?;
+    let (sandbox, bell) = (&world.sandbox, world.desktop.notifications());
+    let shown = |title: &str| bell.wait_for(|shown| shown.summary == title && shown.is_open(), SOON);
+    let config = || std::fs::read_to_string(sandbox.signbell_home().join("config.toml"));
+
+    // The forward proxy is off, also for one command, until the click.
+    sandbox.run_ok(&["run", "--tool", TOOL, "--", "true"])?;
+    ensure!(bell.calls().is_empty(), "a key alone is no widening: {:#?}", bell.calls());
+    let mark = sandbox.path("ran").display().to_string();
+    let run = ["run", "--tool", TOOL, "--forward", "--", "touch", &mark];
+    let title = format!("signbell wants to open the forward proxy for one command, as {TOOL}");
+    for (answer, code) in [("No", 13), ("Allow", 0)] {
+        let output = thread::scope(|scope| {
+            let command = scope.spawn(|| sandbox.run(&run));
+            let clicked = shown(&title).and_then(|shown| {
+                ensure!(!Path::new(&mark).exists(), "it ran before the click");
+                bell.invoke_label(shown.id, answer)?;
+                bell.wait_closed(shown.id, SOON)
+            });
+            let output = command.join().map_err(|_| anyhow!("the command panicked"))?;
+            clicked.with_context(|| format!("{output:?}"))?;
+            output
+        })?;
+        let output = output.expect_code(code)?;
+        ensure!(output.stderr.contains("Answer the question on your screen"), "{output:?}");
+        ensure!(Path::new(&mark).exists() == (code == 0), "{answer}: {output:?}");
+    }
+    ensure!(!config()?.contains("forward = true"), "it stays off for all others");
+
+    // A service by a name that says nothing: its host and account are told.
+    let (url, issuer) = (world.provider.api()?, world.provider.issuer()?);
+    let add = ["add", url, "--name", "calendar", "--issuer", issuer, "--client-id", CLIENT, "--tool", TOOL];
+    let output = asked(&world, &add, || {
+        let shown = shown(&format!("signbell wants to let {TOOL} use calendar (127.0.0.1, a new account) too"))?;
+        bell.invoke_label(shown.id, "No")
+    })?;
+    output.expect_code(13)?;
+
+    // The program that waits can't say yes to itself, by the command line or the socket; a no is heard.
+    sandbox.run_ok(&["tool", "set", TOOL, "--confirm"])?;
+    let waiting = world.curl("ada")?.spawn()?;
+    let question = shown("curl wants to use ada")?;
+    let status = sandbox.run_json(&["status"])?;
+    let id = status[0]["confirms"][0]["id"].as_u64().with_context(|| format!("no question: {status:?}"))?;
+    for answer in ["always", "hour"] {
+        let socket = UnixStream::connect(sandbox.signbell_home().join("control.sock"))?;
+        let reply = ask(socket, &json!({"do": "confirm", "id": id, "answer": answer}))?;
+        ensure!(reply["code"] == "click_needed", "{answer}: {reply}");
+    }
+    let allow = sandbox.run(&["tool", "allow", TOOL, "ada", "--json"])?.expect_code(13)?;
+    let error = allow.json()?.last().map(|line| line["error"].clone()).unwrap_or_default();
+    let deny = format!("signbell tool deny {TOOL} ada");
+    ensure!(error["code"] == "click_needed" && error["message"].as_str().is_some_and(|m| m.contains(&deny)), "{error}");
+    ensure!(bell.get(question.id)?.is_open(), "the question is gone");
+    sandbox.run_ok(&["tool", "deny", TOOL, "ada"])?;
+    ensure!(waiting.wait()?.status == 403);
+    bell.wait_closed(question.id, SOON)?;
+    ensure!(!config()?.contains("allowed"), "{}", config()?);
+    Ok(())
+}
+
 /// One request and its first reply, as any program can.
-fn ask(socket: std::os::unix::net::UnixStream, request: &serde_json::Value) -> Result<serde_json::Value> {
+fn ask(socket: UnixStream, request: &serde_json::Value) -> Result<serde_json::Value> {
     use std::io::{BufRead as _, BufReader, Write as _};
     socket.set_read_timeout(Some(SOON))?;
     writeln!(&socket, "{request}")?;

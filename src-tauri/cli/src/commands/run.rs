@@ -22,7 +22,9 @@ pub(super) async fn run(context: &Context, args: Run) -> Result<u8, Failure> {
     let forward = if args.forward { Through::Anyway } else { Through::IfOn };
     let request = Request::Lend { tool: args.tool, seconds: None, forward };
     let mut loan = Conversation::open(&context.socket(), &request).await?;
-    let Some(Reply::ToolKey(lent)) = loan.next().await? else { return Err(words::odd_reply()) };
+    // It may wait for a click first.
+    let lent = loan.answer(|text| context.out.say(text)).await?;
+    let Reply::ToolKey(lent) = lent else { return Err(words::odd_reply()) };
     let failed = |e| words::cannot_start(&program.to_string_lossy(), &e);
     // A terminal's Ctrl-C reaches the command too; it decides what to do about it.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -71,7 +71,7 @@ async fn key(context: &Context, request: &Request) -> Result<(), Failure> {
     })
 }
 
-/// Answers everything that waits for it. In a terminal there is no click, and whoever types is the person.
+/// Answers everything that waits for it. Without a tray there is no click, and whoever types is the person.
 async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answer: Answer) -> Result<(), Failure> {
     let view = context.view().await?;
     let asked = |open: &&ConfirmView| open.tool == *tool && open.service == *service;
@@ -80,9 +80,13 @@ async fn answer(context: &Context, tool: &ToolName, service: &ServiceName, answe
         return Err(why_nothing_waits(&view, tool, service));
     }
     for question in open {
-        match context.call(&Request::Confirm { id: question.id, answer }).await? {
-            Reply::Done => {}
-            _ => return Err(words::odd_reply()),
+        match context.call(&Request::Confirm { id: question.id, answer }).await {
+            Ok(Reply::Done) => {}
+            Ok(_) => return Err(words::odd_reply()),
+            Err(failure) if failure.code == wording::click_needed().code => {
+                return Err(slips::allowed_by_click(tool, service));
+            }
+            Err(failure) => return Err(failure),
         }
         let program = question.program.as_deref().unwrap_or_else(|| wording::asker(Language::En, None));
         let told =

@@ -68,6 +68,21 @@ impl Conversation {
             Err(e) => Err(wording::socket_failed(&e)),
         }
     }
+
+    /// The last reply; `say` hears what there is to tell the person meanwhile. The conversation stays open.
+    ///
+    /// # Errors
+    /// As [`Self::next`]; an engine that ends before it is [`FailureKind::NotRunning`].
+    pub async fn answer(&mut self, say: impl Fn(&str)) -> Result<Reply, Failure> {
+        while let Some(reply) = self.next().await? {
+            match reply {
+                Reply::Notice(Notice::Say { text }) => say(&text),
+                reply if reply.is_last() => return Ok(reply),
+                _ => {}
+            }
+        }
+        Err(Failure { kind: FailureKind::NotRunning, ..wording::not_running() })
+    }
 }
 
 /// Sends `request` and returns its last reply.
@@ -84,13 +99,5 @@ pub async fn call(socket: &Path, request: &Request) -> Result<Reply, Failure> {
 /// # Errors
 /// As [`call`].
 pub async fn call_and_hear(socket: &Path, request: &Request, say: impl Fn(&str)) -> Result<Reply, Failure> {
-    let mut conversation = Conversation::open(socket, request).await?;
-    while let Some(reply) = conversation.next().await? {
-        match reply {
-            Reply::Notice(Notice::Say { text }) => say(&text),
-            reply if reply.is_last() => return Ok(reply),
-            _ => {}
-        }
-    }
-    Err(Failure { kind: FailureKind::NotRunning, ..wording::not_running() })
+    Conversation::open(socket, request).await?.answer(say).await
 }

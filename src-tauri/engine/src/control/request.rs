@@ -25,7 +25,8 @@ pub enum Request {
     Look(AddService),
     /// Adds a service, and its account and provider if there is none yet: [`Reply::Added`].
     Add(AddService),
-    /// The same in memory only; removed when the client closes this connection.
+    /// The same in memory only, with an account and a tool of its own; removed when the client closes this
+    /// connection.
     AddEphemeral(AddService),
     /// Signs in every grant of the account that needs it (all with `force`):
     /// [`Reply::AuthorizeUrl`] for each page, then [`Reply::SignedIn`].
@@ -169,7 +170,8 @@ pub enum Request {
         /// Whether the person is asked once for each program and service.
         confirm: Option<bool>,
     },
-    /// The person answers whether a program may use a service.
+    /// The person answers whether a program may use a service. Where there is a screen, a yes counts from there
+    /// alone.
     Confirm {
         /// [`crate::view::ConfirmView::id`]
         id: u64,

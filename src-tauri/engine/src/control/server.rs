@@ -145,7 +145,7 @@ impl Connection {
             Request::ServiceRemove { service } => done(core.service_remove(&service)),
             Request::ToolAdd(add) => finish(core.tool_add(&add), Reply::ToolKey),
             Request::ToolSet { tool, confirm } => done(core.tool_set(&tool, confirm)),
-            Request::Confirm { id, answer } => done(core.confirm(id, answer)),
+            Request::Confirm { id, answer } => done(core.confirm(id, answer, self.process)),
             Request::Permit { id, allow } => done(core.permit(id, allow, self.process).map(drop)),
             Request::ToolRotate { tool } => finish(core.tool_rotate(&tool), Reply::ToolKey),
             Request::Lend { tool, seconds, forward } => return self.lend(core, &tool, seconds, forward).await,

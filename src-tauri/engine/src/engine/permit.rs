@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use toml_edit::DocumentMut;
 
 use super::core::{Core, lock};
+use super::naming::{free_name, name_of_host};
 use crate::activity::Kind;
 use crate::config::{self, Config};
-use crate::control::{Failure, Request};
-use crate::permit::{Act, Asked, Question};
+use crate::control::{AddService, Answer, Failure, Request, Through};
+use crate::model::ServiceName;
+use crate::permit::{Act, Asked, Offered, Question};
 use crate::proxy::{Program, program_of};
 use crate::wording;
 
@@ -46,6 +48,23 @@ impl Core {
         process.is_some_and(|process| lock(&self.screens).contains_key(&process))
     }
 
+    fn has_screen(&self) -> bool {
+        is_desktop_here() || !lock(&self.screens).is_empty()
+    }
+
+    /// Whether an answer to a program that waits counts, which may come from that very program: a "no" always
+    /// does; a "yes" from the screen alone, where there is one.
+    ///
+    /// # Errors
+    /// Where it takes a click.
+    pub(super) fn must_be_clicked(&self, answer: Answer, process: Option<u32>) -> Result<(), Failure> {
+        if answer == Answer::No || !self.has_screen() || self.is_screen(process) {
+            Ok(())
+        } else {
+            Err(wording::click_needed())
+        }
+    }
+
     /// Asks the person, where this request of that process needs their click. Nothing, where it does not: it
     /// lets nobody do more, there is no screen, or it comes from there.
     ///
@@ -57,8 +76,7 @@ impl Core {
         process: Option<u32>,
     ) -> Result<Option<Waiting>, Failure> {
         let Some(act) = self.act_of(request) else { return Ok(None) };
-        let has_screen = is_desktop_here() || !lock(&self.screens).is_empty();
-        if !has_screen || self.is_screen(process) {
+        if !self.has_screen() || self.is_screen(process) {
             return Ok(None);
         }
         let program = match process {
@@ -117,14 +135,16 @@ impl Core {
             Request::ToolAdd(add) => {
                 let tool = config.tools.get(&add.tool)?;
                 let new = add.services.iter().filter(|service| !tool.services.contains(service));
-                let services: Vec<String> = new.map(ToString::to_string).collect();
+                let services: Vec<Offered> = new.map(|service| offered(&config, service)).collect();
                 (!services.is_empty()).then(|| Act::Widen { tool: add.tool.clone(), services })
             }
             Request::Add(add) => {
                 let tool = add.tool.as_ref().filter(|tool| config.tools.contains_key(*tool))?;
-                let host = || add.url.host_str().unwrap_or_default().to_owned();
-                let service = add.name.as_ref().map_or_else(host, ToString::to_string);
-                Some(Act::Widen { tool: tool.clone(), services: vec![service] })
+                Some(Act::Widen { tool: tool.clone(), services: vec![offered_anew(&config, add)] })
+            }
+            Request::Lend { tool, forward: Through::Anyway, .. } => {
+                let opens = !config.proxy.forward && config.tools.contains_key(tool);
+                opens.then(|| Act::ForwardOnce(tool.clone()))
             }
             Request::Forward { on: Some(true) } => (!config.proxy.forward).then_some(Act::Forward),
             Request::SettingsSet { key, value, .. } if key == "proxy.forward" => {
@@ -139,6 +159,27 @@ impl Core {
             }
             _ => None,
         }
+    }
+}
+
+fn offered(config: &Config, name: &ServiceName) -> Offered {
+    let service = config.services.get(name);
+    Offered {
+        name: name.to_string(),
+        host: service.and_then(|service| service.url.host_str().map(str::to_owned)),
+        account: service.map(|service| service.account.clone()),
+    }
+}
+
+/// A service that is added, by the name that it is given where the request names none.
+fn offered_anew(config: &Config, add: &AddService) -> Offered {
+    let taken = |name: &ServiceName| config.services.contains_key(name);
+    let host = add.url.host_str().unwrap_or_default();
+    let name = add.name.clone().or_else(|| free_name(&name_of_host(&add.url), taken).ok());
+    Offered {
+        name: name.map_or_else(|| host.to_owned(), |name| name.to_string()),
+        host: Some(host.to_owned()),
+        account: add.account.clone(),
     }
 }
 

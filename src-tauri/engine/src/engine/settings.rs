@@ -279,9 +279,13 @@ impl Core {
     }
 
     /// The person answers whether a program may use a service; "always" is written down.
-    pub(crate) fn confirm(&self, id: u64, answer: Answer) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Where nobody waits for it any more, or a yes needs a click and does not come from the screen.
+    pub(crate) fn confirm(&self, id: u64, answer: Answer, process: Option<u32>) -> Result<(), Failure> {
         let open = self.proxy.confirms.open().into_iter().find(|open| open.id == id);
         let Question { wish, program, .. } = open.ok_or_else(wording::not_asked_any_more)?;
+        self.must_be_clicked(answer, process)?;
         if answer == Answer::Always {
             if program.as_deref().and_then(Program::remembered).is_none() {
                 return Err(wording::no_path_to_remember(&wish.path));

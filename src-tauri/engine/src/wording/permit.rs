@@ -4,7 +4,7 @@ use super::failure;
 use super::labels::{fill, say};
 use super::language::Language;
 use crate::control::{Failure, FailureKind};
-use crate::permit::{Act, Question};
+use crate::permit::{Act, Offered, Question};
 use crate::proxy::Program;
 
 /// What it is about, behind "wants to" and "lets".
@@ -12,11 +12,20 @@ fn what(language: Language, act: &Act) -> String {
     match act {
         Act::PrintTokens(account) => fill(language, "permit.print_tokens", &[("account", account.as_str())]),
         Act::Widen { tool, services } => {
+            let services: Vec<String> = services.iter().map(|service| offered(language, service)).collect();
             fill(language, "permit.widen", &[("tool", tool.as_str()), ("services", &*services.join(", "))])
         }
         Act::Forward => say(language, "permit.forward").to_owned(),
+        Act::ForwardOnce(tool) => fill(language, "permit.forward_once", &[("tool", tool.as_str())]),
         Act::StopAsking(tool) => fill(language, "permit.stop_asking", &[("tool", tool.as_str())]),
     }
+}
+
+/// `github (api.github.com, ada)`
+fn offered(language: Language, Offered { name, host, account }: &Offered) -> String {
+    let Some(host) = host else { return name.clone() };
+    let account = account.as_ref().map_or_else(|| say(language, "permit.new_account"), |account| account.as_str());
+    format!("{name} ({host}, {account})")
 }
 
 /// The activity is in English, whatever the desktop's language.
@@ -29,7 +38,7 @@ fn who(language: Language, program: Option<&Program>) -> &str {
     known.unwrap_or_else(|| say(language, "program.unknown"))
 }
 
-/// The title of the question: `signbell wants to let script use github too`.
+/// The title of the question: `signbell wants to let script use github (api.github.com, ada) too`.
 #[must_use]
 pub fn permit_title(language: Language, question: &Question) -> String {
     let what = what(language, &question.act);
@@ -110,4 +119,40 @@ pub fn click_needed() -> Failure {
         "click_needed",
         "Only a click at the screen answers that: in the tray’s menu, the notification, or the window.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_service_is_named_with_what_its_name_may_hide() {
+        let offered = |name: &str, host: Option<&str>, account: Option<&str>| Offered {
+            name: name.into(),
+            host: host.map(Into::into),
+            account: account.map(|account| account.parse().unwrap()),
+        };
+        let widen = |services| Act::Widen { tool: "script".parse().unwrap(), services };
+        let once = Act::ForwardOnce("script".parse().unwrap());
+        let two = vec![offered("gh", Some("api.github.com"), Some("ada")), offered("gone", None, None)];
+        let new = vec![offered("notes", Some("evil.example"), None)];
+        for (language, act, said) in [
+            (Language::En, widen(two), "A program wants to let script use gh (api.github.com, ada), gone too"),
+            (
+                Language::En,
+                widen(new.clone()),
+                "A program wants to let script use notes (evil.example, a new account) too",
+            ),
+            (
+                Language::De,
+                widen(new),
+                "Ein Programm möchte script auch notes (evil.example, ein neues Konto) nutzen lassen",
+            ),
+            (Language::En, once.clone(), "A program wants to open the forward proxy for one command, as script"),
+            (Language::De, once, "Ein Programm möchte den Forward-Proxy für einen Befehl öffnen, als script"),
+        ] {
+            assert_eq!(permit_title(language, &Question { id: 1, act, program: None }), said);
+        }
+    }
 }

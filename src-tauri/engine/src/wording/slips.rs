@@ -67,6 +67,13 @@ pub fn nothing_asked_of(tool: &ToolName) -> Failure {
     )
 }
 
+/// The program that waits could type a yes itself, so that counts from the screen alone where there is one.
+pub fn allowed_by_click(tool: &ToolName, service: &ServiceName) -> Failure {
+    let click = super::click_needed();
+    let message = format!("{} A no counts from here too: `signbell tool deny {tool} {service}`.", click.message);
+    Failure { message, ..click }
+}
+
 /// Accounts that the person signed out of are not signed in to again with all others.
 pub fn left_signed_out(accounts: &[AccountName]) -> String {
     let lines = accounts.iter().map(|name| format!("\"{name}\" stays signed out; `signbell sign-in {name}` signs in."));
