@@ -16,6 +16,7 @@ use signbell_engine::control::{
     AddService, AddTool, Added, Failure, FirstCall, Found, Judged, Reply, Request, SettingView, SignedIn, ToolKey,
 };
 use signbell_engine::model::{AccountName, ExpiredAnswer, ServiceName, ToolName};
+use signbell_engine::paths::Paths;
 use signbell_engine::view::{AccountView, AppView};
 use signbell_engine::{browser, rules, wording};
 use tauri::{State, Url};
@@ -33,8 +34,8 @@ type Window<'a> = State<'a, Desk>;
 
 /// What the commands work with.
 pub(crate) struct Desk {
-    /// Where the engine is spoken to.
-    pub(crate) socket: PathBuf,
+    /// Where the engine is looked for.
+    pub(crate) paths: Paths,
     /// The newest view.
     pub(crate) seen: watch::Receiver<Seen>,
     /// What was copied.
@@ -45,6 +46,13 @@ pub(crate) struct Desk {
     pub(crate) connecting: Connecting,
     /// What other programs have.
     pub(crate) importing: Importing,
+}
+
+impl Desk {
+    /// Where the engine is spoken to now: another process may have taken it over since.
+    fn socket(&self) -> PathBuf {
+        self.paths.engine_socket()
+    }
 }
 
 /// The newest view; where nothing is known yet, the first one.
@@ -67,37 +75,37 @@ pub(crate) async fn sign_in(
     device: Option<bool>,
 ) -> Answer<SignedIn> {
     let (force, device) = (force.unwrap_or(false), device.unwrap_or(false));
-    ask::sign_in(&desk.socket, account, force, scopes.unwrap_or_default(), device).await
+    ask::sign_in(&desk.socket(), account, force, scopes.unwrap_or_default(), device).await
 }
 
 #[tauri::command]
 pub(crate) async fn refresh(desk: Window<'_>, account: AccountName) -> Answer<SignedIn> {
-    ask::answer(&desk.socket, &Request::Refresh { account }, signed_in).await
+    ask::answer(&desk.socket(), &Request::Refresh { account }, signed_in).await
 }
 
 #[tauri::command]
 pub(crate) async fn sign_out(desk: Window<'_>, account: AccountName, forget: bool) -> Answer<()> {
-    ask::done(&desk.socket, &Request::SignOut { account, forget }).await
+    ask::done(&desk.socket(), &Request::SignOut { account, forget }).await
 }
 
 #[tauri::command]
 pub(crate) async fn decline(desk: Window<'_>, account: AccountName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::Decline { account }).await
+    ask::done(&desk.socket(), &Request::Decline { account }).await
 }
 
 #[tauri::command]
 pub(crate) async fn later(desk: Window<'_>, account: AccountName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::Later { account }).await
+    ask::done(&desk.socket(), &Request::Later { account }).await
 }
 
 #[tauri::command]
 pub(crate) async fn pause(desk: Window<'_>, paused: bool) -> Answer<()> {
-    ask::done(&desk.socket, &Request::Pause { paused }).await
+    ask::done(&desk.socket(), &Request::Pause { paused }).await
 }
 
 #[tauri::command]
 pub(crate) async fn cancel_sign_in(desk: Window<'_>, account: AccountName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::CancelSignIn { account }).await
+    ask::done(&desk.socket(), &Request::CancelSignIn { account }).await
 }
 
 #[tauri::command]
@@ -107,12 +115,12 @@ pub(crate) async fn choices() -> Answer<Vec<Choice>> {
 
 #[tauri::command]
 pub(crate) async fn look(desk: Window<'_>, service: AddService) -> Answer<Found> {
-    ask::answer(&desk.socket, &Request::Look(service), found).await
+    ask::answer(&desk.socket(), &Request::Look(service), found).await
 }
 
 #[tauri::command]
 pub(crate) async fn first_call(desk: Window<'_>, service: ServiceName) -> Answer<FirstCall> {
-    ask::answer(&desk.socket, &Request::FirstCall { service }, called).await
+    ask::answer(&desk.socket(), &Request::FirstCall { service }, called).await
 }
 
 /// Opens the page of the account's device sign-in. Which that is, the engine says and not the page.
@@ -128,7 +136,7 @@ pub(crate) async fn open_device_page(desk: Window<'_>, account: AccountName) -> 
 
 #[tauri::command]
 pub(crate) async fn add(desk: Window<'_>, service: AddService) -> Answer<Added> {
-    ask::answer(&desk.socket, &Request::Add(service), added).await
+    ask::answer(&desk.socket(), &Request::Add(service), added).await
 }
 
 #[tauri::command]
@@ -138,12 +146,12 @@ pub(crate) async fn account_set(
     allow_token: Option<bool>,
     label: Option<String>,
 ) -> Answer<()> {
-    ask::done(&desk.socket, &Request::AccountSet { account, allow_token, label }).await
+    ask::done(&desk.socket(), &Request::AccountSet { account, allow_token, label }).await
 }
 
 #[tauri::command]
 pub(crate) async fn service_remove(desk: Window<'_>, service: ServiceName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::ServiceRemove { service }).await
+    ask::done(&desk.socket(), &Request::ServiceRemove { service }).await
 }
 
 #[tauri::command]
@@ -157,67 +165,67 @@ pub(crate) async fn service_set(
 ) -> Answer<()> {
     let request =
         Request::ServiceSet { service, hold_seconds, replay_unsafe, expired, preset, rewrite_addresses: None };
-    ask::done(&desk.socket, &request).await
+    ask::done(&desk.socket(), &request).await
 }
 
 #[tauri::command]
 pub(crate) async fn service_usual_hold(desk: Window<'_>, service: ServiceName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::ServiceUsualHold { service }).await
+    ask::done(&desk.socket(), &Request::ServiceUsualHold { service }).await
 }
 
 #[tauri::command]
 pub(crate) async fn service_test(desk: Window<'_>, service: ServiceName, response: String) -> Answer<Judged> {
-    ask::answer(&desk.socket, &Request::ServiceTest { service, response }, judged).await
+    ask::answer(&desk.socket(), &Request::ServiceTest { service, response }, judged).await
 }
 
 #[tauri::command]
 pub(crate) async fn tool_narrow(desk: Window<'_>, tool: ToolName, service: ServiceName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::ToolNarrow { tool, service }).await
+    ask::done(&desk.socket(), &Request::ToolNarrow { tool, service }).await
 }
 
 #[tauri::command]
 pub(crate) async fn settings(desk: Window<'_>) -> Answer<Vec<SettingView>> {
-    ask::answer(&desk.socket, &Request::Settings, all_settings).await
+    ask::answer(&desk.socket(), &Request::Settings, all_settings).await
 }
 
 #[tauri::command]
 pub(crate) async fn settings_set(desk: Window<'_>, key: String, value: String) -> Answer<SettingView> {
-    ask::answer(&desk.socket, &Request::SettingsSet { key, value, passphrase: None }, one_setting).await
+    ask::answer(&desk.socket(), &Request::SettingsSet { key, value, passphrase: None }, one_setting).await
 }
 
 #[tauri::command]
 pub(crate) async fn confirm(desk: Window<'_>, id: u64, answer: ConfirmAnswer) -> Answer<()> {
-    ask::done(&desk.socket, &Request::Confirm { id, answer }).await
+    ask::done(&desk.socket(), &Request::Confirm { id, answer }).await
 }
 
 #[tauri::command]
 pub(crate) async fn permit(desk: Window<'_>, id: u64, allow: bool) -> Answer<()> {
-    ask::done(&desk.socket, &Request::Permit { id, allow }).await
+    ask::done(&desk.socket(), &Request::Permit { id, allow }).await
 }
 
 #[tauri::command]
 pub(crate) async fn tool_set(desk: Window<'_>, tool: ToolName, confirm: bool) -> Answer<()> {
-    ask::done(&desk.socket, &Request::ToolSet { tool, confirm: Some(confirm) }).await
+    ask::done(&desk.socket(), &Request::ToolSet { tool, confirm: Some(confirm) }).await
 }
 
 #[tauri::command]
 pub(crate) async fn tool_add(desk: Window<'_>, tool: AddTool) -> Answer<ToolKey> {
-    ask::answer(&desk.socket, &Request::ToolAdd(tool), tool_key).await
+    ask::answer(&desk.socket(), &Request::ToolAdd(tool), tool_key).await
 }
 
 #[tauri::command]
 pub(crate) async fn tool_rotate(desk: Window<'_>, tool: ToolName) -> Answer<ToolKey> {
-    ask::answer(&desk.socket, &Request::ToolRotate { tool }, tool_key).await
+    ask::answer(&desk.socket(), &Request::ToolRotate { tool }, tool_key).await
 }
 
 #[tauri::command]
 pub(crate) async fn tool_remove(desk: Window<'_>, tool: ToolName) -> Answer<()> {
-    ask::done(&desk.socket, &Request::ToolRemove { tool }).await
+    ask::done(&desk.socket(), &Request::ToolRemove { tool }).await
 }
 
 #[tauri::command]
 pub(crate) async fn activity(desk: Window<'_>, limit: usize) -> Answer<Vec<Record>> {
-    ask::activity(&desk.socket, limit).await
+    ask::activity(&desk.socket(), limit).await
 }
 
 #[tauri::command]
@@ -292,7 +300,7 @@ pub(crate) async fn import_take(desk: Window<'_>, id: String, with_tokens: bool)
 
 #[tauri::command]
 pub(crate) async fn demo(desk: Window<'_>, start: bool) -> Answer<()> {
-    if start { desk.demo.start(&desk.socket).await } else { desk.demo.stop().await }
+    if start { desk.demo.start(&desk.socket()).await } else { desk.demo.stop().await }
 }
 
 fn signed_in(reply: Reply) -> Option<SignedIn> {

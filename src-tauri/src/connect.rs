@@ -69,7 +69,7 @@ impl Connecting {
 
     pub(crate) async fn apply(&self) -> Result<String, Failure> {
         let offer = self.keep(None).ok_or_else(words::no_service)?;
-        let done = connect::carry_out(&self.paths, &places()?, &offer).await?;
+        let done = connect::carry_out(&self.paths, &places()?, &offer, |_| ()).await?;
         Ok(offer.told(&done))
     }
 

@@ -1,8 +1,6 @@
 //! Taking over from other programs in the window: what they have is listed, and taken over only where the person
 //! ticked it.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 use signbell_engine::control::client::call;
 use signbell_engine::control::{Failure, Reply, Request};
@@ -73,12 +71,12 @@ pub(crate) struct TakenView {
 
 /// Where they are looked for, and where the engine is spoken to.
 pub(crate) struct Importing {
-    socket: PathBuf,
+    paths: Paths,
 }
 
 impl Importing {
     pub(crate) fn new(paths: &Paths) -> Self {
-        Self { socket: paths.engine_socket() }
+        Self { paths: paths.clone() }
     }
 
     pub(crate) async fn found(&self) -> Result<FoundView, Failure> {
@@ -99,13 +97,13 @@ impl Importing {
         let item = found.items.iter().find(|item| item.id() == id && lack(item).is_none());
         let item = item.ok_or_else(|| import::unknown_id(id))?;
         let terms = Terms { with_tokens, ..Terms::default() };
-        let taken = take(&self.socket, item, &terms, &view).await?;
+        let taken = take(&self.paths.engine_socket(), item, &terms, &view, |_| ()).await?;
         let (service, account) = (taken.added.service, taken.added.account);
         Ok(TakenView { service, account, not_adopted: taken.not_adopted })
     }
 
     async fn view(&self) -> Result<AppView, Failure> {
-        match call(&self.socket, &Request::Status).await? {
+        match call(&self.paths.engine_socket(), &Request::Status).await? {
             Reply::View(view) => Ok(*view),
             _ => Err(cli::odd_reply()),
         }

@@ -63,7 +63,7 @@ pub(crate) fn run(paths: &Paths, page: Page, leader: Leader) -> Result<(), Failu
     let (tell, seen) = watch::channel(Seen::Starting);
     let paths = paths.clone();
     let desk = Desk {
-        socket: paths.engine_socket(),
+        paths: paths.clone(),
         seen,
         clipboard: Clipboard::default(),
         demo: Demo::default(),

@@ -132,6 +132,8 @@ pub struct Done {
     pub removed: bool,
     /// Earlier backups out of which our key was taken.
     pub cleared: usize,
+    /// Earlier backups in which it still stands, since they can't be written.
+    pub uncleared: Vec<PathBuf>,
 }
 
 impl Plan {
@@ -325,37 +327,53 @@ impl Plan {
             let kept = before.map(|text| if last { Key::taken_out(text) } else { text.to_owned() });
             done.backup = kept.map(|text| write::backup(&self.file, &text, date)).transpose()?;
         }
-        match (removed, self.mode) {
-            (true, _) => write::remove(&self.file)?,
-            (false, mode) if self.writes() => write::write(&self.file, &self.after, mode)?,
-            (false, Some(mode)) => write::set_mode(&self.file, mode)?,
-            (false, None) => {}
+        // The record goes first: once the file is written, nothing that fails could leave it as it was.
+        let recorded = journal.get(&self.file);
+        journal.set(&self.file, if self.left.is_empty() { Made::default() } else { self.made.clone() })?;
+        let written = match (removed, self.mode) {
+            (true, _) => write::remove(&self.file),
+            (false, mode) if self.writes() => write::write(&self.file, &self.after, mode),
+            (false, Some(mode)) => write::set_mode(&self.file, mode),
+            (false, None) => Ok(()),
+        };
+        if let Err(why) = written {
+            // What fails now can't be told besides what failed first.
+            let _ = journal.set(&self.file, recorded);
+            return Err(why);
         }
         if last {
-            done.cleared = self.clear_backups()?;
+            (done.cleared, done.uncleared) = self.clear_backups();
         }
-        journal.set(&self.file, if self.left.is_empty() { Made::default() } else { self.made.clone() })?;
         Ok(done)
     }
 
-    /// Takes our key out of earlier backups, and removes those that hold nothing but what we wrote.
-    fn clear_backups(&self) -> Result<usize, Problem> {
+    /// Takes our key out of earlier backups, and removes those that hold nothing but what we wrote. How many
+    /// it went out of, and those where it could not.
+    fn clear_backups(&self) -> (usize, Vec<PathBuf>) {
         let (client, proxy) = (self.ask.client, &self.ask.proxy);
-        let mut cleared = 0;
+        let (mut cleared, mut uncleared) = (0, vec![]);
         for backup in write::backups(&self.file) {
             // One that can't be read is nobody's that we could clear.
             let Ok(Some(text)) = write::read(&backup) else { continue };
             let clear = Key::taken_out(&text);
             let ours = edit::entries(client, &text, proxy).is_ok_and(|ours| !ours.is_empty());
             let rest = edit::undo(client, &text, proxy, None, self.made.part);
-            if ours && self.made.file && rest.is_ok_and(|rest| edit::is_empty(client, &rest)) {
-                write::remove(&backup)?;
-            } else if clear != text {
-                write::write(&backup, &clear, Some(0o600))?;
+            let has_key = clear != text;
+            let written = if ours && self.made.file && rest.is_ok_and(|rest| edit::is_empty(client, &rest)) {
+                write::remove(&backup)
+            } else if has_key {
+                write::write(&backup, &clear, Some(0o600))
+            } else {
+                Ok(())
+            };
+            match written {
+                Ok(()) => cleared += usize::from(has_key),
+                Err(_) if has_key => uncleared.push(backup),
+                // It says nothing that anybody may not know.
+                Err(_) => {}
             }
-            cleared += usize::from(clear != text);
         }
-        Ok(cleared)
+        (cleared, uncleared)
     }
 }
 

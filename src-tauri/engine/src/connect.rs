@@ -12,7 +12,7 @@ use signbell_connect::{Client, Key, Places, Problem, Target};
 pub use self::list::{ClientView, Elsewhere, clients, usual_address};
 use crate::checkup::Settings;
 use crate::clock;
-use crate::control::client::call;
+use crate::control::client::{call, call_and_hear};
 use crate::control::{AddTool, Failure, FailureKind, Reply, Request, ToolKey};
 use crate::model::{ExpiredAnswer, ServiceName, ToolName};
 use crate::paths::Paths;
@@ -125,11 +125,11 @@ pub async fn offer(paths: &Paths, places: &Places, wish: Wish) -> Result<Offer, 
     Ok(Offer { plan, tool, tool_known, wish })
 }
 
-/// Does it: the tool first, then the file.
+/// Does it: the tool first, then the file. `say` hears what there is to tell the person meanwhile.
 ///
 /// # Errors
 /// [`Failure`]; the file is then as it was.
-pub async fn carry_out(paths: &Paths, places: &Places, offer: &Offer) -> Result<Done, Failure> {
+pub async fn carry_out(paths: &Paths, places: &Places, offer: &Offer, say: impl Fn(&str)) -> Result<Done, Failure> {
     let Offer { plan: shown, tool, tool_known, wish } = offer;
     let socket = paths.engine_socket();
     let connects = wish.what == What::Connect;
@@ -137,16 +137,16 @@ pub async fn carry_out(paths: &Paths, places: &Places, offer: &Offer) -> Result<
         _ if !connects => None,
         // It gets the account's own token, and needs no tool.
         Client::Kubectl => None,
-        _ => tool_for(&socket, wish, tool, *tool_known && shown.needs_key).await?,
+        _ => tool_for(&socket, wish, tool, *tool_known && shown.needs_key, say).await?,
     };
-    rewrite(&socket, &shown.rewriting, connects).await?;
-    let written = match (&key, shown.needs_key) {
-        (Some(key), true) => plan(paths, places, &shown.ask, Some(key)).and_then(|plan| {
+    let written = match (rewrite(&socket, &shown.rewriting, connects).await, &key, shown.needs_key) {
+        (Err(failure), ..) => Err(failure),
+        (Ok(()), Some(key), true) => plan(paths, places, &shown.ask, Some(key)).and_then(|plan| {
             let same = plan.is_of_the_same_file(shown);
             let changed = || problem(&Problem::Changed, &plan.ask, Some(&plan.file));
             if same { write(paths, &plan) } else { Err(changed()) }
         }),
-        (None, true) => Err(wording::cli::odd_reply()),
+        (Ok(()), None, true) => Err(wording::cli::odd_reply()),
         _ if shown.changes() => write(paths, shown),
         _ => Ok(Done::default()),
     };
@@ -162,7 +162,13 @@ pub async fn carry_out(paths: &Paths, places: &Places, offer: &Offer) -> Result<
 }
 
 /// The tool with these services; its key where it is new, or was asked for anew.
-async fn tool_for(socket: &Path, wish: &Wish, tool: &ToolName, anew: bool) -> Result<Option<Key>, Failure> {
+async fn tool_for(
+    socket: &Path,
+    wish: &Wish,
+    tool: &ToolName,
+    anew: bool,
+    say: impl Fn(&str),
+) -> Result<Option<Key>, Failure> {
     let add = AddTool {
         tool: tool.clone(),
         services: wish.services.clone(),
@@ -175,7 +181,7 @@ async fn tool_for(socket: &Path, wish: &Wish, tool: &ToolName, anew: bool) -> Re
     }
     let mut last = None;
     for request in requests {
-        match call(socket, &request).await? {
+        match call_and_hear(socket, &request, &say).await? {
             Reply::ToolKey(ToolKey { key, .. }) => last = key.map(|key| Key::new(key.expose())),
             _ => return Err(wording::cli::odd_reply()),
         }
@@ -285,3 +291,6 @@ fn date() -> String {
     let date = chrono::Local.timestamp_opt(seconds, 0).single();
     date.map(|date| date.format("%Y%m%d-%H%M%S").to_string()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use signbell_engine::control::client::call;
+use signbell_engine::control::client::call_and_hear;
 use signbell_engine::control::{AddService, Added, Adopt, Failure, Reply, Request};
 use signbell_engine::model::{ServiceName, ToolName};
 use signbell_engine::secret::Secret;
@@ -42,11 +42,18 @@ pub struct Taken {
     pub not_adopted: Option<Failure>,
 }
 
-/// Asks the engine at `socket` to add the item. `view` says what is there already.
+/// Asks the engine at `socket` to add the item. `view` says what is there already;
+/// `say` hears what there is to tell the person meanwhile.
 ///
 /// # Errors
 /// The engine's own; an address that is here already, or that is not known.
-pub async fn take(socket: &Path, item: &Item, terms: &Terms, view: &AppView) -> Result<Taken, Failure> {
+pub async fn take(
+    socket: &Path,
+    item: &Item,
+    terms: &Terms,
+    view: &AppView,
+    say: impl Fn(&str),
+) -> Result<Taken, Failure> {
     // Two of one address are for two accounts, which `signbell add --account` is for.
     let known = here(item, Some(view)).and_then(|name| view.services.iter().find(|service| service.service == name));
     if let Some(known) = known {
@@ -57,7 +64,9 @@ pub async fn take(socket: &Path, item: &Item, terms: &Terms, view: &AppView) -> 
         _ => None,
     };
     let add = request(item, terms, adopts.is_some(), view)?;
-    let Reply::Added(added) = call(socket, &Request::Add(add)).await? else { return Err(cli::odd_reply()) };
+    let Reply::Added(added) = call_and_hear(socket, &Request::Add(add), &say).await? else {
+        return Err(cli::odd_reply());
+    };
     let mut taken = Taken { id: item.id(), added, with_tokens: false, not_adopted: None };
     if let Some(token) = adopts {
         let adopt = Adopt {
@@ -66,7 +75,7 @@ pub async fn take(socket: &Path, item: &Item, terms: &Terms, view: &AppView) -> 
             scopes: item.scopes.clone(),
             registered: item.client_is_registered,
         };
-        match call(socket, &Request::Adopt(adopt)).await {
+        match call_and_hear(socket, &Request::Adopt(adopt), &say).await {
             Ok(Reply::SignedIn(signed_in)) => (taken.added.state, taken.with_tokens) = (signed_in.state, true),
             Ok(_) => return Err(cli::odd_reply()),
             Err(why) => taken.not_adopted = Some(why),

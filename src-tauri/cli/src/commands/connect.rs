@@ -104,7 +104,7 @@ fn agreed(context: &Context) -> Result<bool, Failure> {
 
 /// Does it, and tells what was done.
 async fn done(context: &Context, places: &Places, offer: &Offer) -> Result<(), Failure> {
-    let done = carry_out(&context.paths, places, offer).await?;
+    let done = carry_out(&context.paths, places, offer, |text| context.out.say(text)).await?;
     tell(context, &value(offer), offer.plan.changes().then(|| (&done, offer.told(&done))))
 }
 

@@ -144,7 +144,7 @@ async fn take(
         tool: args.tool.clone(),
         with_tokens: args.with_tokens,
     };
-    let taken = signbell_import::take(&context.socket(), item, &terms, view).await?;
+    let taken = signbell_import::take(&context.socket(), item, &terms, view, |text| context.out.say(text)).await?;
     let added = &taken.added;
     if let Some(why) = &taken.not_adopted {
         context.out.say(&words::not_adopted(&added.account, why));

@@ -1,10 +1,9 @@
 //! `signbell mcp`: a stdio MCP server that is a remote one.
 
-use std::path::PathBuf;
-
 use signbell_engine::control::client::{Conversation, call};
 use signbell_engine::control::{AddService, AddTool, Failure, Reply, Request, Through};
 use signbell_engine::model::{ExpiredAnswer, ServiceName, ToolName};
+use signbell_engine::paths::Paths;
 use signbell_engine::view::StateName;
 use tokio::io::{BufReader, stdin, stdout};
 use tokio::sync::Mutex;
@@ -29,7 +28,7 @@ pub(super) async fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
         key_in_path: false,
     };
     context.call(&Request::ToolAdd(tool)).await?;
-    let door = Loan { socket: context.socket(), tool: args.tool, service, lent: Mutex::default() };
+    let door = Loan { paths: context.paths.clone(), tool: args.tool, service, lent: Mutex::default() };
     // What is wrong is told now, and not at the first message.
     door.lend().await?;
     let view = context.view().await?;
@@ -65,7 +64,7 @@ async fn by_address(context: &Context, address: &str) -> Result<ServiceName, Fai
 
 /// A key that is good while the conversation over which it was lent is open.
 struct Loan {
-    socket: PathBuf,
+    paths: Paths,
     tool: ToolName,
     service: ServiceName,
     lent: Mutex<Option<Lent>>,
@@ -80,12 +79,12 @@ struct Lent {
 impl Loan {
     async fn lend(&self) -> Result<(String, String), Failure> {
         let request = Request::Lend { tool: self.tool.clone(), seconds: None, forward: Through::No };
-        let mut conversation = Conversation::open(&self.socket, &request).await?;
+        let mut conversation = Conversation::open(&self.paths.engine_socket(), &request).await?;
         let Some(Reply::ToolKey(lent)) = conversation.next().await? else { return Err(words::odd_reply()) };
         let url = lent.urls.get(&self.service).map(ToString::to_string);
         let (Some(url), Some(key)) = (url, lent.key) else {
             // It was taken out of the tool's services meanwhile.
-            let view = call(&self.socket, &Request::Status).await;
+            let view = call(&self.paths.engine_socket(), &Request::Status).await;
             return Err(view.err().unwrap_or_else(|| words::no_longer_granted(&self.tool, &self.service)));
         };
         let key = key.expose().to_owned();

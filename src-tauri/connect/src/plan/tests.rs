@@ -274,3 +274,23 @@ fn a_broken_file_and_one_that_changes_meanwhile_are_left_alone() {
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
 }
+
+#[test]
+fn what_fails_leaves_the_file_and_the_record_as_they_were() {
+    // Where nothing can be recorded nothing is written.
+    let home = Home::new();
+    fs::write(home.folder.path().join("state"), "in the way").unwrap();
+    for client in Client::ALL {
+        let plan = home.plan(&ask(client)).unwrap();
+        assert!(matches!(plan.carry_out("x", &home.journal), Err(Problem::Io { .. })), "{client:?}");
+        assert!(!plan.file.exists(), "{client:?}");
+    }
+    // Where the file can't be written nothing is recorded: its folder takes no other.
+    let home = Home::new();
+    let file = home.places.file(Client::Npm, false).unwrap();
+    symlink("/proc/version", &file).unwrap();
+    let plan = home.plan(&Ask { env: true, ..ask(Client::Npm) }).unwrap();
+    assert_ne!(plan.made, Made::default());
+    assert!(matches!(plan.carry_out("x", &home.journal), Err(Problem::Io { .. })));
+    assert_eq!(home.journal.get(&file), Made::default());
+}

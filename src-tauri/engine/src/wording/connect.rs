@@ -291,8 +291,13 @@ pub fn undone(plan: &Plan, done: &Done, tool: Option<&ToolName>) -> String {
         return format!("Disconnected {title} from {gone}; {file} still leads {}.{}{tool}", leads(plan), kept(done));
     }
     let what = if done.removed { "is gone, since Signbell had made it" } else { "says nothing of Signbell any more" };
-    let cleared = match done.cleared {
-        0 => String::new(),
+    let cleared = match (done.uncleared.as_slice(), done.cleared) {
+        ([], 0) => String::new(),
+        ([_, ..], _) => {
+            let files: Vec<_> = done.uncleared.iter().map(|file| file.display().to_string()).collect();
+            let files = listed(&files.iter().map(String::as_str).collect::<Vec<_>>());
+            format!(" A key still stands in {files}, which can't be changed: remove it by hand.")
+        }
         _ => " No key stands in its earlier backups any more.".to_owned(),
     };
     let tool = tool.map_or_else(String::new, |tool| {
