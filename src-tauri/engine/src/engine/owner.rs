@@ -3,6 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::StartError;
 use crate::paths::Paths;
@@ -32,13 +34,26 @@ impl Owner {
     }
 }
 
+/// For so long a lock that is held may only be looked at ([`is_held`]).
+const LOOK: Duration = Duration::from_millis(50);
+
 fn take(path: &Path) -> Result<File, StartError> {
+    take_after(path, || thread::sleep(LOOK))
+}
+
+/// Takes the lock; where somebody has it, once more after `wait`.
+fn take_after(path: &Path, wait: impl FnOnce()) -> Result<File, StartError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let io = |source| StartError::Io { what: path.display().to_string(), source };
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.open(path).map_err(io)?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    if matches!(locked, Err(TryLockError::WouldBlock)) {
+        wait();
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::AlreadyRunning),
         Err(TryLockError::Error(e)) => Err(io(e)),
@@ -63,4 +78,19 @@ pub fn is_held(paths: &Paths) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_only_looks_is_no_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.lock");
+        let looking = take(&path).unwrap();
+        assert!(matches!(take_after(&path, || ()), Err(StartError::AlreadyRunning)), "it stays");
+        assert!(take_after(&path, || drop(looking)).is_ok(), "it was a look");
+    }
 }
