@@ -14,7 +14,7 @@
 //! | [`ask`] | everything that is asked of the engine |
 //! | [`tray`] | the tray process: the icon, its menu, the window's process |
 //! | [`notify`] | the bell: a notification for each account that needs the person |
-//! | [`passphrase`] | the sealed file's passphrase, asked for at the tray's start |
+//! | [`passphrase`] | the sealed file's passphrase, asked for where the tray starts the engine |
 //! | [`window`] | the window process, and [`commands`], what its page may call |
 
 mod ask;
@@ -38,7 +38,6 @@ use std::time::Duration;
 use signbell_engine::control::{Failure, Request};
 use signbell_engine::paths::Paths;
 use signbell_engine::secret::Secret;
-use signbell_engine::vault::{SealedFile, VaultError};
 use signbell_engine::{Engine, Options, StartError, wording};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
@@ -175,12 +174,10 @@ async fn start_engine(paths: &Paths, typed: Option<Secret>) -> Result<Option<Eng
     match started {
         Ok(engine) => Ok(Some(engine)),
         Err(StartError::AlreadyRunning) => Ok(None),
-        Err(StartError::PassphraseMissing) if SealedFile::exists(paths.sealed_folder()) => {
-            Err(NotStarted::Passphrase(Why::Open))
-        }
-        Err(StartError::PassphraseMissing) => Err(NotStarted::Passphrase(Why::New)),
-        Err(StartError::Vault(VaultError::WrongPassphrase)) => Err(NotStarted::Passphrase(Why::Wrong)),
-        Err(e) => Err(NotStarted::Failed(wording::start_failure(&e))),
+        Err(e) => Err(match Why::of(&e, paths) {
+            Some(why) => NotStarted::Passphrase(why),
+            None => NotStarted::Failed(wording::start_failure(&e)),
+        }),
     }
 }
 

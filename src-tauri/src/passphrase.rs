@@ -3,10 +3,13 @@
 //! The dialog is the toolkit's own and not a page: nothing that opens the vault comes near a webview.
 
 use gtk::prelude::{
-    BoxExt, ContainerExt, DialogExt, EntryExt, GtkWindowExt, LabelExt, StyleContextExt as _, WidgetExt,
+    BoxExt, Cast as _, ContainerExt, DialogExt, EntryExt, GtkWindowExt, LabelExt, StyleContextExt as _, WidgetExt,
 };
 use gtk::{Dialog, Entry, InputPurpose, Label, Orientation, ResponseType};
+use signbell_engine::StartError;
+use signbell_engine::paths::Paths;
 use signbell_engine::secret::Secret;
+use signbell_engine::vault::{SealedFile, VaultError};
 use signbell_engine::wording::labels::say;
 use signbell_engine::wording::language::Language;
 use signbell_engine::wording::tray::NAME;
@@ -23,6 +26,16 @@ pub(crate) enum Why {
 }
 
 impl Why {
+    /// Nothing, where the engine did not start for another reason.
+    pub(crate) fn of(error: &StartError, paths: &Paths) -> Option<Self> {
+        match error {
+            StartError::PassphraseMissing if SealedFile::exists(paths.sealed_folder()) => Some(Self::Open),
+            StartError::PassphraseMissing => Some(Self::New),
+            StartError::Vault(VaultError::WrongPassphrase) => Some(Self::Wrong),
+            _ => None,
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Open => "passphrase.ask",
@@ -81,6 +94,15 @@ pub(crate) fn ask(language: Language, why: Why) -> Option<Secret> {
         gtk::main_iteration();
     }
     typed
+}
+
+/// Takes the question back, where it is asked just now: the process is to end. From any thread.
+pub(crate) fn take_back() {
+    gtk::glib::idle_add_once(|| {
+        for dialog in gtk::Window::list_toplevels().into_iter().filter_map(|window| window.downcast::<Dialog>().ok()) {
+            dialog.response(ResponseType::Cancel);
+        }
+    });
 }
 
 /// A field with its label, which shows no letter; Enter presses the default button.

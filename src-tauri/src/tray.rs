@@ -28,6 +28,7 @@ use crate::Mine;
 use crate::ask;
 use crate::clipboard::Clipboard;
 use crate::notify::{Answered, Bell};
+use crate::passphrase;
 use crate::watch::{News, Seen, follow, usual_language};
 use crate::window::Page;
 
@@ -133,10 +134,11 @@ impl Shell {
         tauri::async_runtime::spawn(async move {
             let last = if let Seen::View(view) = &before { Some(&**view) } else { None };
             let still_gone = || matches!(&*shell.seen(), Seen::Gone);
-            let text = match shell.engine.take_over(last, still_gone).await {
-                Ok(true) => wording::tray::TAKEN_OVER.to_owned(),
+            let language = last.and_then(|view| view.language).unwrap_or_else(usual_language);
+            let text = match shell.engine.take_over(last, language, still_gone).await {
+                Ok(true) => wording::tray::taken_over(language).to_owned(),
                 Ok(false) => return,
-                Err(failure) => failure.message,
+                Err(failure) => wording::labels::failure(language, &failure),
             };
             shell.bell.say(wording::tray::NAME.to_owned(), text);
         });
@@ -187,7 +189,7 @@ impl Shell {
             Action::Permit(id, allow) => self.spawn(Request::Permit { id, allow }),
             Action::Add => self.spawn_window(Page::Add),
             Action::Open => self.spawn_window(Page::Home),
-            Action::Quit => self.app.exit(0),
+            Action::Quit => quit(&self.app),
         }
     }
 
@@ -298,5 +300,11 @@ async fn exit_on_signal(app: AppHandle) {
         _ = interrupt.recv() => {}
         _ = hang_up.recv() => {}
     }
+    quit(&app);
+}
+
+/// Ends the tray, although a question may hold its main thread.
+fn quit(app: &AppHandle) {
+    passphrase::take_back();
     app.exit(0);
 }

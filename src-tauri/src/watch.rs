@@ -8,6 +8,7 @@ use signbell_engine::control::client::Conversation;
 use signbell_engine::control::{Failure, FailureKind, Notice, Reply, Request};
 use signbell_engine::paths::Paths;
 use signbell_engine::view::AppView;
+use signbell_engine::wording::labels;
 use signbell_engine::wording::language::Language;
 use tokio::sync::mpsc;
 
@@ -55,7 +56,8 @@ pub(crate) fn follow(paths: Paths) -> mpsc::UnboundedReceiver<News> {
                 tracing::debug!(code = failure.as_ref().map(|f| &f.code), "the engine does not answer");
                 // Of another version: what the person can do about that is in the sentence.
                 let told = failure.filter(|failure| failure.kind != FailureKind::NotRunning);
-                if let Some(Failure { message: text, .. }) = told.filter(|_| !heard) {
+                if let Some(failure) = told.filter(|_| !heard) {
+                    let text = labels::failure(usual_language(), &failure);
                     let _ = tell.send(News::Notice(Notice::Say { text }));
                 }
                 let _ = tell.send(News::Seen(Seen::Gone));

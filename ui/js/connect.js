@@ -25,7 +25,7 @@ export function connectSheet(view) {
       h(
         'div',
         { class: 'form-fields' },
-        it.done ? h('p', { class: 'connect-done', id: 'connect-told', tabindex: '-1' }, it.done) : [client(it), services(it, view)],
+        it.done ? h('p', { class: 'connect-done', id: 'connect-told', tabindex: '-1', lang: 'en' }, it.done) : [client(it), services(it, view)],
         change(it),
       ),
       h('div', { class: 'actions' }, trouble(it), buttons(it)),
@@ -107,7 +107,7 @@ function change(it) {
     it.plan.diff !== '' &&
       h('pre', { class: 'diff', dir: 'ltr', tabindex: '0', id: 'connect-diff' }, it.plan.diff.split('\n').slice(2).map(line)),
     !it.plan.changes && h('p', { class: 'hint' }, t('connect.nothing')),
-    it.plan.notes.map((note) => h('p', { class: 'hint', key: note }, note)),
+    it.plan.notes.map((note) => h('p', { class: 'hint', key: note, lang: 'en' }, note)),
   );
 }
 

@@ -29,7 +29,7 @@ export function importSheet() {
           ? h('p', { class: 'import-told', id: 'import-told', tabindex: '-1', key: 'told' }, glyph('done', 'good'), plural('import.done', it.done))
           : h('p', { class: 'hint', key: 'about' }, t('import.about')),
         it.found ? list(it) : state.busy.has(`${PLACE}-look`) && h('p', { class: 'hint', key: 'looking' }, t('import.looking')),
-        it.found?.unusable.map((text) => h('p', { class: 'hint', key: text, dir: 'auto' }, text)),
+        it.found?.unusable.map((text) => h('p', { class: 'hint', key: text, dir: 'auto', lang: 'en' }, text)),
         failure(`${PLACE}-look`),
       ),
       h('div', { class: 'actions' }, buttons(it)),

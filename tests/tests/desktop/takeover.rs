@@ -1,8 +1,8 @@
 //! The tray goes on with the engine where the `serve` that ran it has ended.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use signbell_tests::{Desktop, DesktopOptions, Provider, Sandbox, Serve, Tray, UrlCatcher};
+use signbell_tests::{Desktop, DesktopOptions, Provider, Sandbox, Serve, Tray, UrlCatcher, wait_ok};
 
 use crate::world::{self, App, World};
 use crate::{SOON, turn};
@@ -10,7 +10,8 @@ use crate::{SOON, turn};
 /// Waits until the tray shows what the engine elsewhere has.
 fn has_seen(desktop: &Desktop) -> Result<()> {
     let tray = Tray::find(desktop, "ignbell")?;
-    tray.wait_menu("the service", SOON, |menu| menu.find("Copy address").is_some()).map(drop)
+    let labels = ["Copy address", "Adresse kopieren"];
+    tray.wait_menu("the service", SOON, |menu| labels.iter().any(|label| menu.find(label).is_some())).map(drop)
 }
 
 #[test]
@@ -67,4 +68,44 @@ fn the_tray_does_not_go_on_where_it_would_find_no_tokens() -> Result<()> {
     ensure!(app.is_running(), "{}", app.log());
     ensure!(sandbox.run(&["status"])?.code == Some(3));
     Ok(())
+}
+
+#[test]
+fn the_tray_asks_for_the_passphrase_that_serve_was_told() -> Result<()> {
+    let _turn = turn();
+    let sandbox = Sandbox::new("takes-over-sealed")?;
+    sandbox.set_env("SIGNBELL_VAULT", "sealed-file");
+    sandbox.set_env("LANG", "de_DE.UTF-8");
+    let desktop = DesktopOptions::default().without_keyring().start(&sandbox)?;
+    let provider = Provider::start(&sandbox, &json!({}))?;
+    let serve = || {
+        Serve::start_with(&sandbox, |command| {
+            command.env("SIGNBELL_PASSPHRASE", "open sesame");
+        })
+    };
+    let dialog = || {
+        wait_ok("the dialog", SOON, || {
+            let found = desktop.xdotool(&["search", "--onlyvisible", "--name", "^Signbell$"])?;
+            found.lines().next().map(str::to_owned).context("no dialog")
+        })
+    };
+    let mut running = serve()?;
+    world::add(&sandbox, &provider, "ada")?;
+    let mut app = App::start(&sandbox)?;
+    has_seen(&desktop)?;
+    running.kill9()?;
+    dialog()?;
+    // The question does not keep it from ending.
+    app.end()?;
+
+    running = serve()?;
+    let app = App::start(&sandbox)?;
+    has_seen(&desktop)?;
+    running.kill9()?;
+    desktop.xdotool(&["windowfocus", "--sync", &dialog()?])?;
+    desktop.xdotool(&["type", "open sesame"])?;
+    desktop.xdotool(&["key", "Return"])?;
+    desktop.notifications().wait_for(|shown| shown.body.contains("macht an seiner Stelle weiter"), SOON)?;
+    let status = || sandbox.run(&["status"])?.expect_code(0).map(drop).with_context(|| app.log());
+    wait_ok("the engine", SOON, status)
 }

@@ -151,9 +151,13 @@ pub fn not_running(language: Language) -> &'static str {
 }
 
 /// The process that ran the engine is gone, and the tray runs it now.
-pub const TAKEN_OVER: &str = "`signbell serve` has ended. The tray goes on in its place.";
+#[must_use]
+pub fn taken_over(language: Language) -> &'static str {
+    say(language, "tray.taken_over")
+}
 
-/// The process that ran the engine is gone, and the tray would look for the tokens elsewhere.
+/// The process that ran the engine is gone, and the tray would look for the tokens elsewhere. Both
+/// are what [`super::states::vault_kind`] says in English.
 #[must_use]
 pub fn kept_elsewhere(there: &str, here: &str) -> Failure {
     failure(

@@ -127,4 +127,5 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("tray.tip.fine", "Signbell: everything is signed in"),
     ("tray.tip.empty", "Signbell: no accounts yet"),
     ("tray.failed", "{name}: that did not work"),
+    ("tray.taken_over", "`signbell serve` has ended. The tray goes on in its place."),
 ];

@@ -142,4 +142,5 @@ pub(super) const GERMAN: Labels = &[
     ("tray.tip.fine", "Signbell: überall angemeldet"),
     ("tray.tip.empty", "Signbell: noch keine Konten"),
     ("tray.failed", "{name}: Das hat nicht geklappt"),
+    ("tray.taken_over", "`signbell serve` hat geendet. Die Leiste macht an seiner Stelle weiter."),
 ];
