@@ -60,7 +60,9 @@ fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, String)
     let mut page = vec![];
     // A vector takes whatever is written.
     let _ = Man::new(command.clone()).title(name.to_uppercase()).manual("Signbell").render(&mut page);
-    pages.push((name.to_owned(), String::from_utf8_lossy(&page).into_owned()));
+    // Alternatives are one word else, and may be longer than a line (groff(7), `\:`).
+    let page = String::from_utf8_lossy(&page).replace("\\fR|\\fB", "\\fR|\\:\\fB");
+    pages.push((name.to_owned(), page));
     for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
         collect(inner, &format!("{name}-{}", inner.get_name()), pages);
     }
