@@ -37,6 +37,7 @@ impl Core {
             grant,
         };
         let scopes: Scopes = adopt.scopes.into();
+        self.wipe_what_was_left(&what.grant).await;
         let result = signin::adopt::run(&what, &session, adopt.refresh_token, scopes).await;
         self.sign_in_ended(&what, &result);
         result.map_err(|error| wording::sign_in_failed(&title, account, &error))?;

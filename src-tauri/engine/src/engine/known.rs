@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -90,9 +91,11 @@ pub(super) enum KnownError {
 pub(super) struct Known {
     path: PathBuf,
     content: Mutex<Content>,
+    /// How many contents were to be written so far.
+    taken: AtomicU64,
     changed: Notify,
-    /// Held while the file is written, so that nothing older comes after.
-    writing: tokio::sync::Mutex<()>,
+    /// The number of the newest content that is in the file; held while that is written.
+    written: Arc<Mutex<u64>>,
 }
 
 impl Known {
@@ -112,7 +115,13 @@ impl Known {
         for (service, tool, at) in &content.used {
             usage.restore(service.clone(), tool.clone(), *at);
         }
-        Ok(Self { path, content: Mutex::new(content), changed: Notify::new(), writing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            path,
+            content: Mutex::new(content),
+            taken: AtomicU64::new(0),
+            changed: Notify::new(),
+            written: Arc::default(),
+        })
     }
 
     pub(super) fn identity(&self, account: &AccountName) -> Option<Identity> {
@@ -254,22 +263,22 @@ impl Known {
 
     /// Writes, and returns once that is on the disk.
     pub(super) async fn write_now(&self, usage: &Usage) {
-        let _one_at_a_time = self.writing.lock().await;
-        let (path, content) = (self.path.clone(), self.content(usage));
+        let (path, written, content) = (self.path.clone(), Arc::clone(&self.written), self.content(usage));
         // A disk may be slow; no request waits for it.
-        let _ = tokio::task::spawn_blocking(move || write(&path, &content)).await;
+        let _ = tokio::task::spawn_blocking(move || write(&path, &content, &written)).await;
     }
 
     /// Writes now, at the end.
     pub(super) fn write(&self, usage: &Usage) {
-        write(&self.path, &self.content(usage));
+        write(&self.path, &self.content(usage), &self.written);
     }
 
-    fn content(&self, usage: &Usage) -> Content {
+    /// What is to be written, and its number among all that ever was.
+    fn content(&self, usage: &Usage) -> (u64, Content) {
         let mut content = self.lock();
         content.format = FORMAT;
         content.used = usage.all();
-        content.clone()
+        (self.taken.fetch_add(1, Ordering::Relaxed) + 1, content.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
@@ -277,14 +286,38 @@ impl Known {
     }
 }
 
-fn write(path: &Path, content: &Content) {
-    let written =
-        serde_json::to_vec_pretty(content).map_err(io::Error::from).and_then(|bytes| write_atomically(path, &bytes));
-    if let Err(e) = written {
-        tracing::warn!("{}: {e}", path.display());
+/// Writes it, unless something newer is there already: whoever was to write this may have been late.
+fn write(path: &Path, (number, content): &(u64, Content), newest: &Mutex<u64>) {
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    if *number < *newest {
+        return;
+    }
+    match serde_json::to_vec_pretty(content).map_err(io::Error::from).and_then(|bytes| write_atomically(path, &bytes)) {
+        Ok(()) => *newest = *number,
+        Err(e) => tracing::warn!("{}: {e}", path.display()),
     }
 }
 
 fn key(grant: &GrantId) -> &str {
     grant.resource.as_deref().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_is_late_writes_over_nothing_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let usage = Usage::default();
+        let known = Known::load(path.clone(), &usage).unwrap();
+        let account = || "ada".parse::<AccountName>().unwrap();
+        let older = known.content(&usage);
+        known.set_identity(&account(), Identity { subject: "1".into(), display: "ada".into() });
+        known.write(&usage);
+        write(&path, &older, &known.written);
+        assert!(Known::load(path, &usage).unwrap().identity(&account()).is_some());
+    }
 }

@@ -287,6 +287,9 @@ impl Core {
         drop(all);
         let (core, session, guard) = (self.this.clone(), session.clone(), self.bell.signing_in(&grant.account));
         tokio::spawn(async move {
+            if let Some(core) = core.upgrade() {
+                core.wipe_what_was_left(&what.grant).await;
+            }
             let prompt = |prompt| {
                 let _ = show.send(Some(prompt));
                 // The view shows a device's code.
@@ -301,6 +304,7 @@ impl Core {
             };
             if let Some(core) = core.upgrade() {
                 core.sign_in_ended(&what, &result);
+                core.known.write_now(&core.usage).await;
             }
             drop(guard);
             finish.send_replace(Some(result.map(drop)));

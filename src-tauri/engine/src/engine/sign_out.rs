@@ -38,8 +38,10 @@ impl Core {
             faults::point("sign-out-noted");
             let wiped = session.sign_out().await;
             faults::point("sign-out-wiped");
-            if wiped.is_ok() {
-                self.known.wiped(session.grant());
+            match &wiped {
+                Ok(()) => self.known.wiped(session.grant()),
+                // A renewal that ended meanwhile may have told of newer tokens, and so undone the note.
+                Err(_) => self.note_sign_out(session.grant()).await,
             }
             worst = worst.max(take_back(provider.as_ref(), held).await);
             faults::point("sign-out-revoked");
@@ -84,6 +86,19 @@ impl Core {
     async fn note_sign_out(&self, grant: &GrantId) {
         if !self.is_ephemeral(&grant.account) {
             self.known.signs_out(grant);
+            self.known.write_now(&self.usage).await;
+        }
+    }
+
+    /// Wipes what a sign-out could not, before the person signs in again: else the next start would take the new
+    /// tokens for the old ones. Where the vault still can't, it stays noted until the new ones are saved.
+    pub(super) async fn wipe_what_was_left(&self, grant: &GrantId) {
+        if !self.known.last(grant).is_some_and(|known| known.unwiped) {
+            return;
+        }
+        let Ok(item) = item_of(grant) else { return };
+        if self.vault.delete(&item).await.is_ok() {
+            self.known.wiped(grant);
             self.known.write_now(&self.usage).await;
         }
     }
