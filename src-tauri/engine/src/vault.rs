@@ -80,7 +80,9 @@ impl Vault {
                 }
                 match job {
                     Job::Move(job, reply) => {
-                        let moved = job.run(&mut store, &written);
+                        let panicked = |_| Err(MoveError::Store(VaultError::Platform("the store panicked".into())));
+                        let moving = AssertUnwindSafe(|| job.run(&mut store, &written));
+                        let moved = catch_unwind(moving).unwrap_or_else(panicked);
                         *now.write().unwrap_or_else(PoisonError::into_inner) = store.kind();
                         // A caller that gave up is no concern of the store.
                         let _ = reply.send(moved);

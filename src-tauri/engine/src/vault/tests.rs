@@ -68,6 +68,16 @@ async fn everything_moves_or_nothing_does() {
 }
 
 #[tokio::test]
+async fn a_move_that_panics_leaves_the_vault_as_it_was() {
+    let (old, new) = (Arc::new(FaultyStore::default()), Arc::new(FaultyStore::default()));
+    let vault = vault(&old);
+    vault.write(&name("grant:1"), &Secret::new("a")).await.unwrap();
+    let failed = vault.move_to(Box::new(new), [name("grant:1")], Box::new(|| panic!("on purpose"))).await;
+    assert!(matches!(failed, Err(MoveError::Store(VaultError::Platform(_)))), "{failed:?}");
+    assert_eq!(vault.read(&name("grant:1")).await, Ok(Some(Secret::new("a"))));
+}
+
+#[tokio::test]
 async fn what_is_written_after_the_list_was_made_moves_too() {
     let (old, new) = (Arc::new(FaultyStore::default()), Arc::new(FaultyStore::default()));
     let vault = vault(&old);
