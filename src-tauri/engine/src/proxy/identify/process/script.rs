@@ -45,11 +45,6 @@ const INTERPRETERS: &[(&str, &[&str])] = &[
     ("mksh", SHELL),
     ("fish", &[]),
     ("busybox", &[]),
-    // The loader runs the program that it is given (ld.so(8)).
-    ("ld-linux-x86-64.so", &[]),
-    ("ld-linux-aarch64.so", &[]),
-    ("ld-musl-x86_64.so", &[]),
-    ("ld-musl-aarch64.so", &[]),
 ];
 
 const NODE: &[&str] = &["--no-warnings", "--no-deprecation", "--enable-source-maps"];
@@ -82,9 +77,15 @@ pub(super) fn of(pid: u32, exe: &str) -> Runs {
     folder.map_or(Runs::Anything, |folder| in_line(line.get(..LONGEST).unwrap_or(&line), &folder, harmless))
 }
 
-/// The harmless options of an interpreter; `python3.12` is one too.
+/// The harmless options of an interpreter; `python3.12`, `luajit-2.1` and `python3.12-dbg` are some too.
 fn interpreter(exe: &str) -> Option<&'static [&'static str]> {
-    let name = file_name(exe).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    // The kernel says so of a file that was replaced, by an update say (proc_pid_exe(5)).
+    let name = file_name(exe.strip_suffix(" (deleted)").unwrap_or(exe));
+    // The loader runs the program that it is given (ld.so(8)).
+    if name.starts_with("ld-") && name.contains(".so") {
+        return Some(&[]);
+    }
+    let name = name.split(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')).next().unwrap_or(name);
     INTERPRETERS.iter().find(|(known, _)| *known == name).map(|(_, harmless)| *harmless)
 }
 
@@ -142,7 +143,17 @@ mod tests {
 
     #[test]
     fn interpreters_loaders_and_launchers() {
-        for exe in ["/usr/bin/python3.12", "/x/node", "/usr/bin/perl5.36.0", "/lib64/ld-linux-x86-64.so.2"] {
+        for exe in [
+            "/usr/bin/python3.12",
+            "/usr/bin/python3.12 (deleted)",
+            "/usr/bin/python3.12-dbg",
+            "/usr/bin/luajit-2.1.0",
+            "/bin/busybox.static",
+            "/x/node",
+            "/usr/bin/perl5.36.0",
+            "/lib64/ld-linux-x86-64.so.2",
+            "/lib/ld-2.31.so",
+        ] {
             assert!(interpreter(exe).is_some(), "{exe}");
         }
         for exe in ["/bin/nodemon", "/usr/bin/curl", "/usr/bin/pythonista"] {
