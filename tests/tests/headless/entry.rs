@@ -93,7 +93,10 @@ fn i1_i2_i3_i4_i5_e11_what_is_refused_never_reaches_the_upstream() -> Result<()>
         ),
         ("trace", access.curl("/me").method("TRACE"), 405, "trace"),
     ] {
-        ours(what, &curl.run()?, status, code)?;
+        let response = curl.run()?;
+        ours(what, &response, status, code)?;
+        // Nor does whoever asks keep a connection (I11).
+        ensure!(code == "trace" || response.header("connection") == Some("close"), "{what}: {response:?}");
     }
     let root = Access { url: world.serve.address().to_owned(), ..access.clone() };
     ours("unknown service", &root.curl("/nothing/me").run()?, 404, "unknown_service")?;

@@ -308,6 +308,10 @@ pub(super) fn refuse(refusal: &Refusal, caller: &Caller) -> Response<Body> {
     if let Some(seconds) = refusal.retry_after().filter(|_| status != StatusCode::UNAUTHORIZED) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if refusal.is_to_a_stranger() {
+        // Whoever may not ask keeps no descriptor of ours either (I11).
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }

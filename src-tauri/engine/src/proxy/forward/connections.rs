@@ -44,6 +44,11 @@ impl<C> Connector for C where
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// So often an HTTP/2 connection with requests under way is asked whether it lives (RFC 9113 section 6.7), and so
+/// long it has to answer.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_WAIT: Duration = Duration::from_secs(10);
+
 /// Makes connections, and keeps those that can be used again.
 pub(super) struct Connections<C> {
     /// HTTP/2 where the upstream offers it.
@@ -207,7 +212,9 @@ where
             return Ok(Taken::Http1(Http1 { origin: origin.clone(), host: origin.host()?, sender }));
         }
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        let (sender, connection) = builder.timer(TokioTimer::new()).handshake(stream).await.map_err(|e| broken(&e))?;
+        // All requests of an origin share it: one that died in our sleep must not be waited for by each of them.
+        builder.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_WAIT);
+        let (sender, connection) = builder.handshake(stream).await.map_err(|e| broken(&e))?;
         drive(connection);
         let made = Http2 { origin: origin.clone(), sender };
         if self.idle.is_some() {
