@@ -275,7 +275,10 @@ fn results_are_as_documented() {
         [json!({ "account": "linear", "done": true })]
     );
     let set = std::iter::repeat_with(|| engine.asked()).nth(5).unwrap();
-    assert_eq!(set, json!({ "do": "account-set", "account": "linear", "allow_token": false, "label": "work" }));
+    assert_eq!(
+        set,
+        json!({ "protocol": 1, "do": "account-set", "account": "linear", "allow_token": false, "label": "work" })
+    );
 }
 
 #[test]
