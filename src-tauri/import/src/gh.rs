@@ -13,23 +13,25 @@ pub(super) fn find(places: &Places, found: &mut Found) {
     found.file(Source::Gh, &file, items);
 }
 
-/// PURE: one for each user of each host.
+/// PURE: one for each user of each host, and for a host where somebody is signed in without a name.
 pub(super) fn items(text: &str) -> Result<Vec<Item>, String> {
     let hosts = yaml::parse(text)?;
     let mut items = Vec::new();
     for (host, settings) in hosts.entries() {
+        let listed = settings.get("users").map(yaml::Node::entries).unwrap_or_default();
+        let mut users: Vec<Option<&str>> = listed.iter().map(|(user, _)| Some(user.as_str())).collect();
         let active = settings.get("user").and_then(yaml::Node::text);
-        let mut users: Vec<&str> = settings
-            .get("users")
-            .map(yaml::Node::entries)
-            .unwrap_or_default()
-            .iter()
-            .map(|(u, _)| u.as_str())
-            .collect();
-        users.extend(active.filter(|user| !users.contains(user)).into_iter().collect::<Vec<_>>());
+        if active.is_some() && !users.contains(&active) {
+            users.push(active);
+        }
+        // `gh auth login --with-token` asked nobody's name in gh 2.23.
+        if users.is_empty() && settings.get("oauth_token").is_some() {
+            users.push(None);
+        }
         for user in users {
-            let mut item = Item::new(Source::Gh, &format!("{user}@{host}"));
-            item.who = Some(user.to_owned());
+            let key = user.map_or_else(|| host.clone(), |user| format!("{user}@{host}"));
+            let mut item = Item::new(Source::Gh, &key);
+            item.who = user.map(str::to_owned);
             item.url = api(host).parse().ok();
             // What is known of github.com is known of no other: its sign-in is not theirs, nor its tokens.
             match host.as_str() {

@@ -133,6 +133,30 @@ fn gh_s_hosts_and_their_users() {
 }
 
 #[test]
+fn what_the_programs_wrote_themselves() {
+    let home = Home::empty();
+    for (sample, place) in [
+        ("gh-2.23.0-hosts.yml", ".config/gh/hosts.yml"),
+        ("oidc-agent-4.2.6/egi", ".config/oidc-agent/egi"),
+        ("oidc-agent-4.2.6/issuer.config", ".config/oidc-agent/issuer.config"),
+        ("emailproxy-2026.7.3.config", "emailproxy.config"),
+    ] {
+        home.write(place, &fs::read(samples().join("written").join(sample)).unwrap());
+    }
+    let found = home.find(None);
+    assert!(found.unusable.is_empty(), "{:?}", found.unusable);
+    let mut ids: Vec<String> = found.items.iter().map(Item::id).collect();
+    ids.sort();
+    assert_eq!(ids, ["email-oauth2-proxy:ada@example.com", "gh:git.example.com", "gh:github.com", "oidc-agent:egi"]);
+    let sealed = by_id(&found, "oidc-agent:egi");
+    assert_eq!(sealed.issuer.as_ref().unwrap().as_str(), "http://127.0.0.1:8098/");
+    assert!(matches!(sealed.tokens, Tokens::Sealed));
+    let mail = by_id(&found, "email-oauth2-proxy:ada@example.com");
+    assert_eq!(mail.client_id.as_deref(), Some("not-a-client"));
+    assert_eq!(mail.scopes, ["https://mail.example.com/", "offline_access"]);
+}
+
+#[test]
 fn google_s_application_default_credentials() {
     let found = Home::full().find(Some(Source::Gcloud));
     let adc = by_id(&found, "gcloud:adc");
