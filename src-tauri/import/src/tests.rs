@@ -140,14 +140,22 @@ fn what_the_programs_wrote_themselves() {
         ("oidc-agent-4.2.6/egi", ".config/oidc-agent/egi"),
         ("oidc-agent-4.2.6/issuer.config", ".config/oidc-agent/issuer.config"),
         ("emailproxy-2026.7.3.config", "emailproxy.config"),
+        ("claude-code-2.1.197.json", ".claude.json"),
+        ("claude-code-2.1.197.mcp.json", "work/.mcp.json"),
+        ("gemini-0.61.0-settings.json", ".gemini/settings.json"),
+        ("codex-0.169.0-config.toml", ".codex/config.toml"),
     ] {
         home.write(place, &fs::read(samples().join("written").join(sample)).unwrap());
     }
-    let found = home.find(None);
+    let found = find(&Places { project: Some(home.path("work")), ..home.places() }, None);
     assert!(found.unusable.is_empty(), "{:?}", found.unusable);
     let mut ids: Vec<String> = found.items.iter().map(Item::id).collect();
     ids.sort();
-    assert_eq!(ids, ["email-oauth2-proxy:ada@example.com", "gh:git.example.com", "gh:github.com", "oidc-agent:egi"]);
+    let clients = ["clients:linear", "clients:notion", "clients:old"];
+    let others = ["email-oauth2-proxy:ada@example.com", "gh:git.example.com", "gh:github.com", "oidc-agent:egi"];
+    assert_eq!(ids, [&clients[..], &others[..]].concat());
+    assert_eq!(by_id(&found, "clients:linear").places.len(), 3);
+    assert_eq!(url(by_id(&found, "clients:old")), "https://mcp.atlassian.com/v1/sse");
     let sealed = by_id(&found, "oidc-agent:egi");
     assert_eq!(sealed.issuer.as_ref().unwrap().as_str(), "http://127.0.0.1:8098/");
     assert!(matches!(sealed.tokens, Tokens::Sealed));
