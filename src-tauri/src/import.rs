@@ -8,7 +8,7 @@ use signbell_engine::model::{AccountName, ServiceName};
 use signbell_engine::paths::Paths;
 use signbell_engine::view::AppView;
 use signbell_engine::wording::{cli, connect as words, import};
-use signbell_import::{Found, Item, Listed, Note, Places, Terms, Tokens, find, take, why};
+use signbell_import::{Found, Item, Listed, Note, Places, Terms, Tokens, find, shortened, take, why};
 
 /// All that was found; no secret of it is here.
 #[derive(Debug, Serialize)]
@@ -134,15 +134,6 @@ impl ItemView {
                 Tokens::None | Tokens::Theirs | Tokens::Sealed => SignIn::Anew,
             },
         }
-    }
-}
-
-/// `~` for the person's home, as they write it.
-fn shortened(place: &str) -> String {
-    let home = std::env::var("HOME").unwrap_or_default();
-    match place.strip_prefix(&home).filter(|rest| !home.is_empty() && rest.starts_with('/')) {
-        Some(rest) => format!("~{rest}"),
-        None => place.to_owned(),
     }
 }
 

@@ -21,7 +21,7 @@ mod yaml;
 use std::path::{Path, PathBuf};
 
 pub use self::item::{Item, Note, Source, Tokens};
-pub use self::listed::{Listed, note_words, why};
+pub use self::listed::{Listed, note_words, shortened, why};
 pub use self::reading::ReadError;
 pub use self::take::{Taken, Terms, take};
 

@@ -144,3 +144,13 @@ pub fn why(error: &ReadError) -> String {
         ReadError::NotUnderstood(why) => words::not_understood(why),
     }
 }
+
+/// A path with `~` for the person's home, as they write it.
+#[must_use]
+pub fn shortened(place: &str) -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    match place.strip_prefix(&home).filter(|rest| !home.is_empty() && rest.starts_with('/')) {
+        Some(rest) => format!("~{rest}"),
+        None => place.to_owned(),
+    }
+}

@@ -61,6 +61,20 @@ impl Room {
         ensure!(self.provider.counts()?["authorization_code"]["ok"] == 1, "{}", self.provider.counts()?);
         Ok(())
     }
+
+    /// The keyring comes back: what could not be written is, without anybody asking, and lives through a crash.
+    fn is_back(&mut self, serve: &mut Serve) -> Result<()> {
+        self.desktop.start_keyring()?;
+        wait_ok("no banner", SOON, || {
+            let status = self.sandbox.run_json(&["status"])?;
+            ensure!(status[0]["banners"].as_array().is_some_and(Vec::is_empty), "{status:?}");
+            Ok(())
+        })?;
+        serve.kill9()?;
+        let (_serve, access) = self.start()?;
+        self.provider.expire_access("ada")?;
+        self.well(&access)
+    }
 }
 
 /// A double: a Secret Service that answers nothing but this error, or nothing at all. It stands where the real
@@ -163,17 +177,7 @@ fn t1_a_keyring_that_goes_while_in_use_is_written_to_when_it_is_back() -> Result
         ensure!(room.sandbox.files_containing(token, |_| false)?.is_empty(), "a refresh token lies in a file");
     }
     ensure!(tokens["RefreshToken"][0].is_string(), "{tokens}");
-    // Back: it is written there without anybody asking, and lives through a crash.
-    room.desktop.start_keyring()?;
-    wait_ok("no banner", SOON, || {
-        let status = room.sandbox.run_json(&["status"])?;
-        ensure!(status[0]["banners"].as_array().is_some_and(Vec::is_empty), "{status:?}");
-        Ok(())
-    })?;
-    serve.kill9()?;
-    let (_serve, access) = room.start()?;
-    room.provider.expire_access("ada")?;
-    room.well(&access)
+    room.is_back(&mut serve)
 }
 
 #[test]
@@ -196,16 +200,7 @@ fn t4_a_keyring_that_stops_answering_while_in_use_is_given_up_in_time_and_writte
     let doctor = room.sandbox.run(&["doctor", "--json"])?;
     ensure!(doctor.code == Some(1) && doctor.stdout.contains(&banner), "{}", doctor.stdout);
     silent.end()?;
-    room.desktop.start_keyring()?;
-    wait_ok("no banner", SOON, || {
-        let status = room.sandbox.run_json(&["status"])?;
-        ensure!(status[0]["banners"].as_array().is_some_and(Vec::is_empty), "{status:?}");
-        Ok(())
-    })?;
-    serve.kill9()?;
-    let (_serve, access) = room.start()?;
-    room.provider.expire_access("ada")?;
-    room.well(&access)
+    room.is_back(&mut serve)
 }
 
 #[test]

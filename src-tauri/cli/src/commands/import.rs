@@ -7,7 +7,7 @@ use signbell_engine::control::Failure;
 use signbell_engine::secret::Secret;
 use signbell_engine::view::{AppView, StateName};
 use signbell_engine::wording::{cli, import as words};
-use signbell_import::{Found, Item, Listed, Note, Places, Terms, note_words, why};
+use signbell_import::{Found, Item, Listed, Note, Places, Terms, note_words, shortened, why};
 
 use super::{Context, add, tool};
 use crate::args::{Import, Origin};
@@ -165,12 +165,7 @@ async fn take(
 fn lines(number: usize, item: &Listed) -> String {
     let at = item.url.as_ref().or(item.issuer.as_ref()).map(|url| field(url)).unwrap_or_default();
     let mut lines = vec![format!("{number:>3}  {}  {at}", item.id)];
-    let home = std::env::var("HOME").unwrap_or_default();
-    let short = |place: &String| match place.strip_prefix(&home).filter(|rest| rest.starts_with('/')) {
-        Some(rest) if !home.is_empty() => format!("~{rest}"),
-        _ => place.clone(),
-    };
-    let places: Vec<String> = item.places.iter().map(short).collect();
+    let places: Vec<String> = item.places.iter().map(|place| shortened(place)).collect();
     lines.push(format!("     {}", field(&places.join(", "))));
     lines.extend(item.notes.iter().map(|note| format!("     {}", field(note))));
     lines.join("\n")
